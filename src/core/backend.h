@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * backend.h: how a factory puts a backend together.
+ */
+#ifndef DS_CORE_BACKEND_H
+#define DS_CORE_BACKEND_H
+
+#include "core/codec.h"
+#include "core/device.h"
+#include "core/io_engine.h"
+#include "ds_runtime.h"
+
+/* A pairing of parts under a public name. */
+struct ds_backend_parts {
+	const char *name; /* static */
+	/* Makes the engine once staging memory is there; arg is passed through. 0 or -errno. */
+	int (*engine_create)(const void *arg, const struct ds_io_config *cfg,
+			     struct ds_io_engine **out);
+	const void *engine_arg;
+	struct ds_device *device;	      /* the backend's from then on, also on failure */
+	const struct ds_codec *const *codecs; /* static, NULL-terminated */
+};
+
+/* cfg may be NULL. */
+ds_result ds_backend_create(const struct ds_backend_config *cfg,
+			    const struct ds_backend_parts *parts, struct ds_backend **out);
+
+/*
+ * Copies a caller's size-stamped struct: a shorter one is zero-extended, a longer one
+ * accepted if what this library does not know is zero. NULL: all zero. A size below
+ * min_size is refused.
+ */
+ds_result ds_copy_config(void *dst, size_t dst_nbytes, const void *src, size_t min_size);
+
+#endif /* DS_CORE_BACKEND_H */

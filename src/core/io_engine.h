@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io_engine.h: how file bytes are read and written.
+ *
+ * An engine executes single operations, in any order, and reports each exactly
+ * once. It knows nothing of requests, codecs or devices. What a result means
+ * (short reads, EINTR, end of file) is the pipeline's business, so an engine
+ * makes one attempt and passes on what the kernel said.
+ */
+#ifndef DS_CORE_IO_ENGINE_H
+#define DS_CORE_IO_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ds_io_engine;
+
+enum ds_io_opcode {
+	DS_IO_READ,
+	DS_IO_WRITE,
+};
+
+/*
+ * One operation. The core owns it and its fields; from start() until done the
+ * engine may use `next`, `prev` and `engine_data` as it likes, and reads the rest.
+ */
+struct ds_io_op {
+	struct ds_io_op *next;
+	struct ds_io_op *prev;
+	uintptr_t engine_data;
+
+	uint8_t opcode;	  /* enum ds_io_opcode */
+	bool is_direct;	  /* fd is open with O_DIRECT, and the operation is aligned for it */
+	bool is_staging;  /* buf lies in the engine's registered staging memory */
+	uint8_t priority; /* DS_PRIORITY_*, for engines with lanes */
+	int fd;
+	uint32_t nbytes;
+	uint64_t offset;
+	void *buf;
+	int32_t file_slot; /* what register_file() gave, or -1 */
+
+	/*
+	 * Reports the end: res is the number of bytes or -errno. Called once, by any
+	 * thread, with no lock of the engine's held; may call start() again, for
+	 * this very operation too.
+	 */
+	void (*done)(struct ds_io_op *op, int res);
+};
+
+struct ds_io_config {
+	unsigned nr_workers; /* 0: the engine's default */
+	void *staging;	     /* the backend's staging memory, for registration */
+	size_t staging_nbytes;
+	/* Called on each of the engine's threads, at its start and before its end. */
+	void (*thread_start)(void *arg);
+	void (*thread_stop)(void *arg);
+	void *thread_arg;
+};
+
+struct ds_io_engine_ops {
+	const char *name;
+
+	/* Waits until all threads have ended. Only called when no operation is in flight. */
+	void (*destroy)(struct ds_io_engine *e);
+
+	/*
+	 * Starts a list of operations, linked by `next`. Any thread, also inside done();
+	 * never waits for I/O. Cannot fail: an operation that cannot be started is reported
+	 * through its done().
+	 */
+	void (*start)(struct ds_io_engine *e, struct ds_io_op *list);
+
+	/*
+	 * Optional (NULL). Takes back an operation that has not begun. True: it
+	 * is the caller's again, and done() is not called for it. False: done() will be
+	 * called, or is being called. Any thread; never waits for I/O.
+	 */
+	bool (*cancel)(struct ds_io_engine *e, struct ds_io_op *op);
+
+	/* Optional. A slot for an open descriptor, or -errno; the slot is given back before close. */
+	int (*register_file)(struct ds_io_engine *e, int fd);
+	void (*unregister_file)(struct ds_io_engine *e, int slot);
+};
+
+/* Embedded first in each engine; container_of leads back. Constant after creation. */
+struct ds_io_engine {
+	const struct ds_io_engine_ops *ops;
+	unsigned nr_workers;
+	unsigned max_ops;    /* operations that it wants in flight at most */
+	uint64_t max_nbytes; /* and their bytes */
+};
+
+#endif /* DS_CORE_IO_ENGINE_H */
