@@ -76,12 +76,13 @@ LIST
 
 # ------------------------------------------------------------ package managers
 
+can_be_root() {
+	[ "$(id -u)" = 0 ] || { has_command sudo && { [ -t 0 ] || sudo -n true 2>/dev/null; }; }
+}
+
 as_root() {
 	if [ "$(id -u)" = 0 ]; then
 		"$@"
-	elif ! has_command sudo; then
-		say "not root, and no sudo here: cannot run: $*"
-		return 1
 	elif [ -t 0 ]; then
 		sudo "$@"
 	else
@@ -156,7 +157,7 @@ required=() optional=() missing=()
 note_missing() {
 	local name
 	if [ "$2" = - ]; then
-		say "goes without, as this system has no package: $3"
+		say "no package on this system: $3"
 		return
 	fi
 	missing+=("$(printf '  %-18s %s   %s' "$2" "$1" "$3")")
@@ -174,6 +175,8 @@ for line in "${missing[@]}"; do say "$line"; done
 
 if [ $manager = none ]; then
 	say "neither apt nor pacman here: please install them by hand"
+elif ! can_be_root; then
+	say "neither root nor able to use sudo here: please install them by hand"
 else
 	refresh
 	if [ ${#required[@]} -gt 0 ]; then
@@ -198,7 +201,7 @@ note_remaining() {
 		say "still missing, and required: $2 ($3)"
 		failed=1
 	else
-		say "goes without: $3"
+		say "goes without $2: $3"
 	fi
 }
 for_missing note_remaining
