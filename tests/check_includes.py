@@ -43,7 +43,7 @@ RULES = {
 
 # Library header -> the files that may use it.
 OUTSIDE = {
-    r"liburing(/.*)?": r"src/io/uring\w*\.[ch]",
+    r"liburing(\.h|/.*)": r"src/io/uring\w*\.[ch]",
     r"zstd\w*\.h": r"src/codec/zstd\.c|tests/.*|bench/.*|fuzz/.*",
     r"vulkan/.*": r"src/device/vulkan/.*|include/ds_runtime_vulkan\.h",
     r"libdeflate\.h": r"bench/.*",
