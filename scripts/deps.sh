@@ -98,12 +98,19 @@ else
 	manager=none
 fi
 
+has_lists() {
+	case $manager in
+	apt) compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null ;;
+	pacman) compgen -G '/var/lib/pacman/sync/*.db' >/dev/null ;;
+	esac
+}
+
 refresh() {
 	case $manager in
 	apt) as_root apt-get update -q </dev/null || say "the lists of packages could not be renewed" ;;
-	# Refreshing alone and then installing could mix old and new libraries, which Arch does
-	# not support: so only a machine that has no lists yet gets them, with its updates.
-	pacman) [ -n "$(ls /var/lib/pacman/sync 2>/dev/null)" ] || as_root pacman -Syu --noconfirm ;;
+	# New lists and old libraries do not go together on Arch: so only a machine that has
+	# no lists yet gets them, with its updates.
+	pacman) has_lists || as_root pacman -Syu --noconfirm </dev/null ;;
 	esac
 }
 
@@ -178,7 +185,9 @@ if [ $manager = none ]; then
 elif ! can_be_root; then
 	say "neither root nor able to use sudo here: please install them by hand"
 else
-	refresh
+	if [ ${#required[@]} -gt 0 ] || ! has_lists; then
+		refresh
+	fi
 	if [ ${#required[@]} -gt 0 ]; then
 		install "${required[@]}" || say "could not install all of: ${required[*]}"
 	fi
@@ -188,6 +197,7 @@ else
 	done
 	# Together it is faster; one by one, each that can be had is had.
 	if [ ${#wanted[@]} -gt 0 ] && ! install "${wanted[@]}"; then
+		refresh
 		for name in "${wanted[@]}"; do
 			install "$name" || say "could not install $name"
 		done
