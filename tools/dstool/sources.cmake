@@ -27,3 +27,6 @@ set(DSTOOL_SOURCES
 	progress.c
 	transfer.c
 	walk.c)
+if(DS_HAVE_ZSTD)
+	list(APPEND DSTOOL_SOURCES zstd_codec.c)
+endif()
