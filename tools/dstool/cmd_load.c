@@ -42,13 +42,8 @@ static void on_stop(int signal_number)
 /* The second Ctrl-C ends the process as if nothing had been caught. */
 static void catch_stop_signals(void)
 {
-	struct sigaction action;
-
-	memset(&action, 0, sizeof(action));
-	action.sa_handler = on_stop;
-	action.sa_flags = (int)SA_RESETHAND;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	tool_catch_signal(SIGINT, on_stop);
+	tool_catch_signal(SIGTERM, on_stop);
 }
 
 /* --------------------------------------------------------------- options */

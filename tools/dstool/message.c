@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,6 +63,19 @@ int tool_finish_output(int ret)
 		return ret;
 	tool_error("standard output: %s", strerror(errno));
 	return TOOL_FAILED;
+}
+
+void tool_catch_signal(int signal_number, void (*handler)(int))
+{
+	struct sigaction action;
+	struct sigaction old;
+
+	if (sigaction(signal_number, NULL, &old) != 0 || old.sa_handler == SIG_IGN)
+		return;
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = handler;
+	action.sa_flags = (int)SA_RESETHAND;
+	sigaction(signal_number, &action, NULL);
 }
 
 static uint64_t read_clock(clockid_t clock)

@@ -32,7 +32,7 @@ static atomic_bool is_doomed;
 static const int deadly_signals[] = { SIGINT, SIGTERM, SIGHUP };
 #define NR_DEADLY (sizeof(deadly_signals) / sizeof(deadly_signals[0]))
 
-/* Only async-signal-safe calls. SA_RESETHAND makes the raised signal end the process. */
+/* Only async-signal-safe calls. Caught once: raised again, the signal ends the process. */
 static void on_deadly_signal(int signal_number)
 {
 	static const char text[] = "\ndstool: interrupted; the output was not written\n";
@@ -49,17 +49,8 @@ static void on_deadly_signal(int signal_number)
 
 static void catch_signals(void)
 {
-	struct sigaction action;
-	struct sigaction old;
-
-	memset(&action, 0, sizeof(action));
-	action.sa_handler = on_deadly_signal;
-	action.sa_flags = (int)SA_RESETHAND;
-	for (size_t i = 0; i < NR_DEADLY; i++) {
-		/* A shell starts background jobs with SIGINT ignored, nohup does SIGHUP. */
-		if (sigaction(deadly_signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-			sigaction(deadly_signals[i], &action, NULL);
-	}
+	for (size_t i = 0; i < NR_DEADLY; i++)
+		tool_catch_signal(deadly_signals[i], on_deadly_signal);
 }
 
 static void remove_on_signal(const char *path)

@@ -139,7 +139,7 @@ static void add_cpu_backend(struct probe *p)
 	ds_result ret = ds_make_cpu_backend(NULL, &be);
 
 	if (ret != DS_OK) {
-		probe_missing(p, "cpu backend: %s", ds_result_message(ret));
+		probe_add(p, "backends", "none: cpu: %s", ds_result_message(ret));
 		return;
 	}
 	probe_add(p, "backends", "%s", ds_backend_name(be));

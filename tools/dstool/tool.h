@@ -34,6 +34,12 @@ int tool_error_memory(void);
 /* Flushes stdout. A report that nobody could receive is a failure: TOOL_FAILED, named. */
 int tool_finish_output(int ret);
 
+/*
+ * Calls handler at the first such signal; the second does what it would have done. Left
+ * alone if it is ignored, as shells do for background jobs and nohup for SIGHUP.
+ */
+void tool_catch_signal(int signal_number, void (*handler)(int));
+
 uint64_t tool_now_ns(void);
 uint64_t tool_process_cpu_ns(void);
 uint64_t tool_thread_cpu_ns(void);
