@@ -46,7 +46,7 @@ same() {
 }
 
 absent() {
-	[ ! -e "$1" ] && [ ! -L "$1" ] || fail "$1 is there"
+	if [ -e "$1" ] || [ -L "$1" ]; then fail "$1 is there"; fi
 }
 
 # No temporary file of dstool's is left in the folder.

@@ -8,9 +8,9 @@ run 0 "$dstool" compress text good
 size=$(wc -c <good)
 
 for keep in 0 1 4 7 8 9 20 $((size / 2)) $((size - 1)); do
-	head -c "$keep" good >cut
-	run 1 "$dstool" decompress cut out
-	says "cut" stderr
+	head -c "$keep" good >part
+	run 1 "$dstool" decompress part out
+	says "part" stderr
 	absent out
 done
 

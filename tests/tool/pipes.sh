@@ -27,7 +27,7 @@ same text back3
 # Nothing at all is a stream too.
 : | "$dstool" compress - - 2>stderr | "$dstool" decompress --size 0 - empty 2>stderr ||
 	fail "an empty pipe"
-[ -e empty ] && [ ! -s empty ] || fail "the empty pipe's output"
+if [ ! -e empty ] || [ -s empty ]; then fail "the empty pipe's output"; fi
 
 # A stream that ends early, out of a pipe.
 head -c 100000 piped | "$dstool" decompress - out4 2>stderr && fail "half a stream is well"

@@ -30,8 +30,8 @@ cat text | "$dstool" compress --format zstd - - 2>stderr | "$dstool" decompress 
 
 size=$(wc -c <text.zst)
 for keep in 3 4 5 10 $((size / 2)) $((size - 1)); do
-	head -c "$keep" text.zst >cut
-	run 1 "$dstool" decompress cut none
+	head -c "$keep" text.zst >part
+	run 1 "$dstool" decompress part none
 	absent none
 done
 # The checksum at the end is the last four bytes.
