@@ -90,8 +90,9 @@ struct bench_workload {
 	uint64_t nbytes; /* of one read */
 	bool is_random;
 	enum bench_cache cache;
-	unsigned depth;	 /* reads outstanding, each with a buffer of its own */
-	bool is_batched; /* through a queue: wait for all of a batch before the next one */
+	unsigned depth;	   /* reads outstanding, each with a buffer of its own */
+	bool is_batched;   /* through a queue: wait for all of a batch before the next one */
+	const char *extra; /* more key=value pairs for its lines, or NULL */
 };
 
 /* What one run gave. */
@@ -113,12 +114,16 @@ struct bench_env {
 	unsigned rounds;
 	uint8_t *arena; /* the destination buffers of all peers */
 	size_t arena_nbytes;
+	/* Brings the files into the page cache, or out of it; before each cold run too. */
+	void (*prepare)(const struct bench_env *env, enum bench_cache cache);
+	void *program; /* the benchmark program's own */
 };
 
 struct bench_peer {
 	const char *backend; /* "bare", "memcpy", "fio-psync", or a backend's name */
 	unsigned threads;
-	int against; /* index of the peer that this one is measured by, or -1 */
+	int against;	   /* index of the peer that this one is measured by, or -1 */
+	const char *codec; /* NULL: none */
 	void (*run)(const struct bench_env *env, const struct bench_workload *w,
 		    const struct bench_peer *peer, uint64_t seed, struct bench_run *out);
 };

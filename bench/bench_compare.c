@@ -116,29 +116,14 @@ static void print_line(const struct bench_env *env, const struct bench_workload 
 	       cache_names[w->cache], p->threads, w->depth, n);
 	printf(" gbps=%.4f", median_of(runs, n, gbps_of));
 	print_range(runs, n);
+	printf(" codec=%s%s%s", p->codec ? p->codec : "none", w->extra ? " " : "",
+	       w->extra ? w->extra : "");
 	printf(" iops=%.0f p50_us=%.2f p99_us=%.2f max_us=%.1f", median_of(runs, n, iops_of),
 	       median_of(runs, n, p50_us_of), median_of(runs, n, p99_us_of),
 	       median_of(runs, n, max_us_of));
 	printf(" cpu_s_per_gb=%.4f ns_per_req=%.0f cpu_ns_per_req=%.0f feed_ns_per_req=%.0f",
 	       median_of(runs, n, cpu_s_per_gb_of), median_of(runs, n, ns_per_read_of),
 	       median_of(runs, n, cpu_ns_of), median_of(runs, n, feed_ns_of));
-}
-
-static void check_cache(const struct bench_env *env, const struct bench_workload *w)
-{
-	double share = bench_file_cached_share(&env->file);
-
-	if (w->cache == BENCH_CACHED && share < 0.999)
-		fprintf(stderr, "%s: only %.1f %% of the file stayed in the page cache\n", w->name,
-			share * 100);
-}
-
-static void prepare(const struct bench_env *env, const struct bench_workload *w)
-{
-	if (w->cache == BENCH_CACHED)
-		bench_file_warm(&env->file);
-	else
-		bench_file_drop(&env->file);
 }
 
 static void run_rounds(const struct bench_env *env, const struct bench_workload *w,
@@ -152,7 +137,7 @@ static void run_rounds(const struct bench_env *env, const struct bench_workload 
 			uint64_t seed = (uint64_t)(round * nr_peers + i) * 7919 + 17;
 
 			if (w->cache == BENCH_COLD)
-				bench_file_drop(&env->file);
+				env->prepare(env, w->cache);
 			peers[i].run(env, w, &peers[i], seed, &runs[i][round]);
 		}
 	}
@@ -165,9 +150,8 @@ void bench_compare(const struct bench_env *env, const struct bench_workload *w,
 
 	if (!runs)
 		bench_die(w->name, "no memory");
-	prepare(env, w);
+	env->prepare(env, w->cache);
 	run_rounds(env, w, peers, nr_peers, runs);
-	check_cache(env, w);
 	for (unsigned i = 0; i < nr_peers; i++) {
 		int other = peers[i].against;
 

@@ -35,22 +35,30 @@ static double number_after(const char **at, const char *key)
 
 static void parse_report(const char *report, struct bench_run *out)
 {
-	const char *at = strstr(report, "\"jobs\"");
-	const char *tail;
+	const char *at = strstr(report, "\"read\" :");
 	double thread_ms;
 
-	thread_ms = number_after(&at, "job_runtime"); /* summed over its threads */
-	at = strstr(at, "\"read\"");
 	out->nbytes = (uint64_t)number_after(&at, "io_bytes");
 	out->wall_ns = (uint64_t)(number_after(&at, "runtime") * 1e6);
 	out->nr_reads = (uint64_t)number_after(&at, "total_ios");
-	at = at ? strstr(at, "\"clat_ns\"") : NULL;
+	at = strstr(at, "\"clat_ns\"");
 	out->max_ns = number_after(&at, "max");
 	out->p50_ns = number_after(&at, "50.000000");
 	out->p99_ns = number_after(&at, "99.000000");
-	tail = at;
-	out->cpu_ns = (uint64_t)(number_after(&tail, "usr_cpu") / 100 * thread_ms * 1e6);
-	out->cpu_ns += (uint64_t)(number_after(&tail, "sys_cpu") / 100 * thread_ms * 1e6);
+	thread_ms = number_after(&at, "job_runtime"); /* summed over its threads */
+	out->cpu_ns = (uint64_t)(number_after(&at, "usr_cpu") / 100 * thread_ms * 1e6);
+	out->cpu_ns += (uint64_t)(number_after(&at, "sys_cpu") / 100 * thread_ms * 1e6);
+}
+
+/* Sequential jobs get a part of the file each: fio would start all of them at its beginning. */
+static void make_range(char *buf, size_t nbytes, const struct bench_env *env,
+		       const struct bench_workload *w, const struct bench_peer *peer)
+{
+	unsigned long long part = env->file.nbytes / peer->threads / w->nbytes * w->nbytes;
+
+	buf[0] = 0;
+	if (!w->is_random)
+		snprintf(buf, nbytes, "--size=%llu --offset_increment=%llu", part, part);
 }
 
 static void make_command(char *buf, size_t nbytes, const struct bench_env *env,
@@ -58,17 +66,19 @@ static void make_command(char *buf, size_t nbytes, const struct bench_env *env,
 {
 	bool is_sync = !strcmp(peer->backend, "fio-psync");
 	unsigned depth = is_sync ? 1 : w->depth / peer->threads;
+	char range[96];
 	int n;
 
+	make_range(range, sizeof(range), env, w, peer);
 	n = snprintf(buf, nbytes,
 		     "fio --name=bench --filename='%s' --readonly --rw=%s --bs=%llu --direct=%d "
 		     "--ioengine=%s --iodepth=%u --numjobs=%u --thread --group_reporting "
-		     "--runtime=%llums %s --invalidate=0 --norandommap=1 --randrepeat=0 "
+		     "--runtime=%llums %s %s --invalidate=0 --norandommap=1 --randrepeat=0 "
 		     "--output-format=json 2>/dev/null",
 		     env->file.path, w->is_random ? "randread" : "read",
 		     (unsigned long long)w->nbytes, w->cache == BENCH_DIRECT, peer->backend + 4,
 		     depth ? depth : 1, peer->threads, (unsigned long long)(env->run_ns / 1000000),
-		     w->cache == BENCH_COLD ? "" : "--time_based");
+		     w->cache == BENCH_COLD ? "" : "--time_based", range);
 	if (n < 0 || (size_t)n >= nbytes)
 		bench_die("fio", "command too long");
 }

@@ -37,36 +37,36 @@ struct entry {
  * figure is that of the memory. The others keep 64, as a game that streams does.
  */
 static const struct entry entries[] = {
-	{ { "memcpy-1m", MIB, true, BENCH_CACHED, 8, false }, PLAN_MEMCPY },
-	{ { "cached-4k-rand", 4 * KIB, true, BENCH_CACHED, 64, false }, PLAN_QUEUE },
-	{ { "cached-4k-seq", 4 * KIB, false, BENCH_CACHED, 64, false }, PLAN_QUEUE },
-	{ { "cached-64k-rand", 64 * KIB, true, BENCH_CACHED, 64, false }, PLAN_QUEUE },
-	{ { "cached-64k-seq", 64 * KIB, false, BENCH_CACHED, 64, false }, PLAN_QUEUE },
-	{ { "cached-1m-rand", MIB, true, BENCH_CACHED, 8, false }, PLAN_QUEUE },
-	{ { "cached-1m-seq", MIB, false, BENCH_CACHED, 8, false }, PLAN_QUEUE },
-	{ { "cached-16m-seq", 16 * MIB, false, BENCH_CACHED, 1, false }, PLAN_QUEUE },
-	{ { "cost-0b", 0, true, BENCH_CACHED, 256, true }, PLAN_ALONE },
-	{ { "cost-4k", 4 * KIB, true, BENCH_CACHED, 256, true }, PLAN_QUEUE },
-	{ { "single-cached-4k", 4 * KIB, true, BENCH_CACHED, 1, false }, PLAN_SINGLE },
-	{ { "single-cached-1m", MIB, true, BENCH_CACHED, 1, false }, PLAN_SINGLE },
-	{ { "single-direct-4k", 4 * KIB, true, BENCH_DIRECT, 1, false }, PLAN_SINGLE },
-	{ { "single-direct-64k", 64 * KIB, true, BENCH_DIRECT, 1, false }, PLAN_SINGLE },
-	{ { "direct-4k-rand", 4 * KIB, true, BENCH_DIRECT, 64, false }, PLAN_DIRECT },
-	{ { "direct-64k-rand", 64 * KIB, true, BENCH_DIRECT, 64, false }, PLAN_DIRECT },
-	{ { "direct-1m-rand", MIB, true, BENCH_DIRECT, 64, false }, PLAN_DIRECT },
-	{ { "direct-1m-seq", MIB, false, BENCH_DIRECT, 64, false }, PLAN_DIRECT },
-	{ { "cold-4k-rand", 4 * KIB, true, BENCH_COLD, 64, false }, PLAN_QUEUE },
-	{ { "cold-64k-rand", 64 * KIB, true, BENCH_COLD, 64, false }, PLAN_QUEUE },
-	{ { "cold-1m-seq", MIB, false, BENCH_COLD, 64, false }, PLAN_QUEUE },
-	{ { "sweep-cached-4k", 4 * KIB, true, BENCH_CACHED, 64, false }, PLAN_SWEEP },
-	{ { "sweep-cached-64k", 64 * KIB, true, BENCH_CACHED, 64, false }, PLAN_SWEEP },
-	{ { "sweep-cached-1m", MIB, true, BENCH_CACHED, 16, false }, PLAN_SWEEP },
-	{ { "sweep-direct-4k", 4 * KIB, true, BENCH_DIRECT, 64, false }, PLAN_SWEEP },
-	{ { "sweep-direct-64k", 64 * KIB, true, BENCH_DIRECT, 64, false }, PLAN_SWEEP },
-	{ { "sweep-direct-1m", MIB, false, BENCH_DIRECT, 64, false }, PLAN_SWEEP },
-	{ { "sweep-cold-4k", 4 * KIB, true, BENCH_COLD, 64, false }, PLAN_SWEEP },
-	{ { "sweep-cold-64k", 64 * KIB, true, BENCH_COLD, 64, false }, PLAN_SWEEP },
-	{ { "sweep-cold-1m", MIB, false, BENCH_COLD, 64, false }, PLAN_SWEEP },
+	{ { "memcpy-1m", MIB, true, BENCH_CACHED, 8, false, NULL }, PLAN_MEMCPY },
+	{ { "cached-4k-rand", 4 * KIB, true, BENCH_CACHED, 64, false, NULL }, PLAN_QUEUE },
+	{ { "cached-4k-seq", 4 * KIB, false, BENCH_CACHED, 64, false, NULL }, PLAN_QUEUE },
+	{ { "cached-64k-rand", 64 * KIB, true, BENCH_CACHED, 64, false, NULL }, PLAN_QUEUE },
+	{ { "cached-64k-seq", 64 * KIB, false, BENCH_CACHED, 64, false, NULL }, PLAN_QUEUE },
+	{ { "cached-1m-rand", MIB, true, BENCH_CACHED, 8, false, NULL }, PLAN_QUEUE },
+	{ { "cached-1m-seq", MIB, false, BENCH_CACHED, 8, false, NULL }, PLAN_QUEUE },
+	{ { "cached-16m-seq", 16 * MIB, false, BENCH_CACHED, 1, false, NULL }, PLAN_QUEUE },
+	{ { "cost-0b", 0, true, BENCH_CACHED, 256, true, NULL }, PLAN_ALONE },
+	{ { "cost-4k", 4 * KIB, true, BENCH_CACHED, 256, true, NULL }, PLAN_QUEUE },
+	{ { "single-cached-4k", 4 * KIB, true, BENCH_CACHED, 1, false, NULL }, PLAN_SINGLE },
+	{ { "single-cached-1m", MIB, true, BENCH_CACHED, 1, false, NULL }, PLAN_SINGLE },
+	{ { "single-direct-4k", 4 * KIB, true, BENCH_DIRECT, 1, false, NULL }, PLAN_SINGLE },
+	{ { "single-direct-64k", 64 * KIB, true, BENCH_DIRECT, 1, false, NULL }, PLAN_SINGLE },
+	{ { "direct-4k-rand", 4 * KIB, true, BENCH_DIRECT, 64, false, NULL }, PLAN_DIRECT },
+	{ { "direct-64k-rand", 64 * KIB, true, BENCH_DIRECT, 64, false, NULL }, PLAN_DIRECT },
+	{ { "direct-1m-rand", MIB, true, BENCH_DIRECT, 64, false, NULL }, PLAN_DIRECT },
+	{ { "direct-1m-seq", MIB, false, BENCH_DIRECT, 64, false, NULL }, PLAN_DIRECT },
+	{ { "cold-4k-rand", 4 * KIB, true, BENCH_COLD, 64, false, NULL }, PLAN_QUEUE },
+	{ { "cold-64k-rand", 64 * KIB, true, BENCH_COLD, 64, false, NULL }, PLAN_QUEUE },
+	{ { "cold-1m-seq", MIB, false, BENCH_COLD, 64, false, NULL }, PLAN_QUEUE },
+	{ { "sweep-cached-4k", 4 * KIB, true, BENCH_CACHED, 64, false, NULL }, PLAN_SWEEP },
+	{ { "sweep-cached-64k", 64 * KIB, true, BENCH_CACHED, 64, false, NULL }, PLAN_SWEEP },
+	{ { "sweep-cached-1m", MIB, true, BENCH_CACHED, 16, false, NULL }, PLAN_SWEEP },
+	{ { "sweep-direct-4k", 4 * KIB, true, BENCH_DIRECT, 64, false, NULL }, PLAN_SWEEP },
+	{ { "sweep-direct-64k", 64 * KIB, true, BENCH_DIRECT, 64, false, NULL }, PLAN_SWEEP },
+	{ { "sweep-direct-1m", MIB, false, BENCH_DIRECT, 64, false, NULL }, PLAN_SWEEP },
+	{ { "sweep-cold-4k", 4 * KIB, true, BENCH_COLD, 64, false, NULL }, PLAN_SWEEP },
+	{ { "sweep-cold-64k", 64 * KIB, true, BENCH_COLD, 64, false, NULL }, PLAN_SWEEP },
+	{ { "sweep-cold-1m", MIB, false, BENCH_COLD, 64, false, NULL }, PLAN_SWEEP },
 };
 
 #define NR_ENTRIES (sizeof(entries) / sizeof(entries[0]))
@@ -220,7 +220,8 @@ static const char usage[] =
 	"  --quick             the same as --seconds 0.2 --rounds 3\n"
 	"  --fio               measure fio beside it, where it is installed\n"
 	"  --bare              measure bare loops only, no backend\n"
-	"  --list              list the workloads\n";
+	"  --list              list the workloads\n"
+	"  --backends          list the backends\n";
 
 static void split_backends(struct options *o, char *list)
 {
@@ -253,13 +254,27 @@ static void list_workloads(void)
 	exit(0);
 }
 
+static void list_backends(void)
+{
+	for (const struct bench_backend *b = bench_backends; b->name; b++)
+		printf("%s\n", b->name);
+	exit(0);
+}
+
 static const struct option long_options[] = {
-	{ "backend", required_argument, NULL, 'b' }, { "workers", required_argument, NULL, 'w' },
-	{ "file", required_argument, NULL, 'f' },    { "size-mib", required_argument, NULL, 's' },
-	{ "seconds", required_argument, NULL, 't' }, { "rounds", required_argument, NULL, 'r' },
-	{ "quick", no_argument, NULL, 'q' },	     { "fio", no_argument, NULL, 'F' },
-	{ "bare", no_argument, NULL, 'B' },	     { "list", no_argument, NULL, 'l' },
-	{ "help", no_argument, NULL, 'h' },	     { NULL, 0, NULL, 0 },
+	{ "backend", required_argument, NULL, 'b' },
+	{ "workers", required_argument, NULL, 'w' },
+	{ "file", required_argument, NULL, 'f' },
+	{ "size-mib", required_argument, NULL, 's' },
+	{ "seconds", required_argument, NULL, 't' },
+	{ "rounds", required_argument, NULL, 'r' },
+	{ "quick", no_argument, NULL, 'q' },
+	{ "fio", no_argument, NULL, 'F' },
+	{ "bare", no_argument, NULL, 'B' },
+	{ "list", no_argument, NULL, 'l' },
+	{ "backends", no_argument, NULL, 'L' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
 };
 
 static void take_option(struct options *o, int c)
@@ -296,6 +311,9 @@ static void take_option(struct options *o, int c)
 	case 'l':
 		list_workloads();
 		break;
+	case 'L':
+		list_backends();
+		break;
 	case 'h':
 		fputs(usage, stdout);
 		exit(0);
@@ -328,6 +346,21 @@ static bool is_wanted(const struct entry *e, char **names, int count)
 	return false;
 }
 
+static void prepare(const struct bench_env *env, enum bench_cache cache)
+{
+	double share;
+
+	if (cache != BENCH_CACHED) {
+		bench_file_drop(&env->file);
+		return;
+	}
+	bench_file_warm(&env->file);
+	share = bench_file_cached_share(&env->file);
+	if (share < 0.999)
+		fprintf(stderr, "only %.1f %% of %s stays in the page cache\n", share * 100,
+			env->file.path);
+}
+
 static void make_arena(struct bench_env *env)
 {
 	env->arena_nbytes = (size_t)64 * MIB;
@@ -340,7 +373,7 @@ static void make_arena(struct bench_env *env)
 int main(int argc, char **argv)
 {
 	struct options o = { .file_nbytes = (uint64_t)1024 * MIB, .seconds = 0.7, .rounds = 5 };
-	struct bench_env env = { .run_ns = 0 };
+	struct bench_env env = { .prepare = prepare };
 	unsigned nr_run = 0;
 
 	parse_options(&o, argc, argv);
