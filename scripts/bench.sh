@@ -171,7 +171,7 @@ make_json() {
 	END { print "\n]" }' "$results" >"$out/results.json"
 }
 
-# pivot METRIC PATTERN: a row a workload, a column a peer.
+# pivot METRIC PATTERN: a row a workload (its name on two lines), a column a peer.
 pivot() {
 	awk -v metric="$1" -v pattern="$2" "$read_pairs"'
 	NR == FNR {
@@ -182,7 +182,9 @@ pivot() {
 	pairs() && v["workload"] ~ pattern && metric in v {
 		c = column()
 		if (c == "") next
-		put(v["workload"], c, v[metric])
+		name = v["workload"]
+		sub(/-/, "\\n", name)
+		put("\"" name "\"", c, v[metric])
 	}
 	END { print_table("workload") }' "$results" "$results"
 }
@@ -198,14 +200,14 @@ columns() {
 	head -n 1 "$1" | wc -w
 }
 
-# chart NAME SCRIPT TITLE Y_LABEL: draws $out/NAME.dat, unless it has no rows.
+# chart NAME KIND TITLE Y_LABEL: draws $out/NAME.dat, unless it has no rows.
 chart() {
 	if [ "$(wc -l <"$out/$1.dat")" -lt 2 ]; then
 		rm -f "$out/$1.dat"
 		return
 	fi
-	gnuplot -e "data='$out/$1.dat'; columns=$(columns "$out/$1.dat"); out='$out/$1.svg'; heading='$3'; ylab='$4'" \
-		"bench/plot/$2.gp"
+	gnuplot -e "data='$out/$1.dat'; columns=$(columns "$out/$1.dat"); out='$out/$1.svg'" \
+		-e "kind='$2'; heading='$3'; ylab='$4'" bench/plot/bars.gp
 }
 
 draw() {
@@ -214,17 +216,17 @@ draw() {
 		return
 	fi
 	pivot gbps '^cached-' >"$out/cached.dat"
-	chart cached bars 'Reads from the page cache' 'GB/s'
+	chart cached linear 'Reads from the page cache' 'GB/s'
 	pivot gbps '^(direct|cold)-(64k|1m)' >"$out/disk.dat"
-	chart disk bars 'Reads from the disk, 64 outstanding' 'GB/s'
+	chart disk linear 'Reads from the disk, 64 outstanding' 'GB/s'
 	pivot iops '^(direct|cold)-4k' >"$out/disk-4k.dat"
-	chart disk-4k bars '4 KiB reads from the disk, 64 outstanding' 'reads a second'
+	chart disk-4k linear '4 KiB reads from the disk, 64 outstanding' 'reads a second'
 	pivot cpu_s_per_gb '^(cached|direct|cold)-' >"$out/cpu.dat"
-	chart cpu logbars 'CPU time' 'CPU seconds per GB (log)'
+	chart cpu log 'CPU time' 'CPU seconds per GB (log)'
 	pivot ratio_to_peer '^(cached|direct|cold|cost)-' >"$out/ratio.dat"
 	chart ratio ratio 'Speed against bare pread with as many threads' 'ratio'
 	pivot gbps '^(load|decode)-' >"$out/load.dat"
-	chart load bars 'Loading real files' 'GB/s of delivered bytes'
+	chart load linear 'Loading real files' 'GB/s of delivered bytes'
 	for c in cached direct cold; do
 		for s in 4k 64k 1m; do
 			m=gbps
