@@ -59,11 +59,17 @@ extern "C" {
 #endif
 
 /* The initialiser of a size-stamped struct: everything else is zero. */
-#if defined(__cplusplus) && __cplusplus < 202002L
-#define DS_INIT_(type)       \
-	{                    \
-		sizeof(type) \
-	}
+#ifdef __cplusplus
+extern "C++" {
+template <typename type> inline type ds_init_()
+{
+	type object = type();
+
+	object.size = sizeof(type);
+	return object;
+}
+}
+#define DS_INIT_(type) ds_init_<type>()
 #else
 #define DS_INIT_(type)               \
 	{                            \

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* encode.c: the tile encoder: levels, memory, and the order of its stages. */
+#include <stdlib.h>
+
+#include "codec/gdeflate/encode.h"
+
+const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1] = {
+	[1] = { GD_GREEDY, 2, 32, 0, 1024 },	 [2] = { GD_GREEDY, 6, 10, 0, 1024 },
+	[3] = { GD_GREEDY, 12, 14, 0, 1024 },	 [4] = { GD_GREEDY, 16, 30, 0, 1024 },
+	[5] = { GD_LAZY, 16, 30, 0, 1024 },	 [6] = { GD_LAZY, 35, 65, 0, 512 },
+	[7] = { GD_LAZY, 100, 130, 0, 512 },	 [8] = { GD_LAZY2, 150, 200, 0, 512 },
+	[9] = { GD_LAZY2, 300, 258, 0, 512 },	 [10] = { GD_LAZY2, 600, 258, 0, 512 },
+	[11] = { GD_LAZY2, 1200, 1024, 0, 512 }, [12] = { GD_LAZY2, 4000, 65535, 0, 512 },
+};
+
+static void init_length_symbols(uint8_t *symbol)
+{
+	/* 258 can also be had from the last symbol, which comes with 16 bits. */
+	for (unsigned i = 0; i < GD_NR_LENGTHS - 1; i++)
+		for (unsigned j = 0; j < 1u << ds_gd_length_extra[i]; j++)
+			symbol[ds_gd_length_base[i] + j] = (uint8_t)i;
+}
+
+ds_result ds_gdeflate_encoder_create(int level, struct ds_gdeflate_encoder **out)
+{
+	struct ds_gdeflate_encoder *enc;
+
+	if (!out || level < 0 || level > DS_GDEFLATE_LEVEL_SMALLEST)
+		return DS_ERR_INVALID_ARGUMENT;
+	if (level == 0)
+		level = DS_GDEFLATE_LEVEL_DEFAULT;
+	enc = calloc(1, sizeof(*enc));
+	if (!enc)
+		return DS_ERR_NO_MEMORY;
+	enc->level = &ds_gd_levels[level];
+	enc->finder = malloc(ds_gd_greedy_finder_nbytes());
+	if (!enc->finder) {
+		free(enc);
+		return DS_ERR_NO_MEMORY;
+	}
+	init_length_symbols(enc->length_symbol);
+	ds_gd_init_split(enc);
+	*out = enc;
+	return DS_OK;
+}
+
+void ds_gdeflate_encoder_destroy(struct ds_gdeflate_encoder *enc)
+{
+	if (!enc)
+		return;
+	free(enc->finder);
+	free(enc);
+}
+
+ds_result ds_gdeflate_encode_tile(struct ds_gdeflate_encoder *enc, const void *in, size_t in_nbytes,
+				  void *out, size_t *out_nbytes)
+{
+	uint32_t nbytes = (uint32_t)in_nbytes;
+
+	if (!enc || !in || !out || !out_nbytes || in_nbytes == 0 ||
+	    in_nbytes > DS_GDEFLATE_TILE_NBYTES)
+		return DS_ERR_INVALID_ARGUMENT;
+	if (enc->level->parser == GD_GREEDY)
+		ds_gd_parse_greedy(enc, in, nbytes);
+	else
+		ds_gd_parse_lazy(enc, in, nbytes);
+	ds_gd_split(enc);
+	*out_nbytes = ds_gd_write_tile(enc, in, nbytes, out);
+	return DS_OK;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * encode.h: the parts of the tile encoder.
+ *
+ * A tile goes through four stages, each with the whole tile at hand:
+ *
+ *	parse	bytes to tokens (literals and copies); by level in encode_greedy.c
+ *		or encode_optimal.c, over the match finders
+ *	split	the token list into blocks whose symbols are distributed alike
+ *	codes	Huffman codes of each block; stored, fixed or dynamic, whichever is least
+ *	write	bits to lanes, lanes to words
+ *
+ * Since a tile is at most 65536 bytes, positions and distances fit in 16 bits, and
+ * match finders are small enough for the second-level cache.
+ */
+#ifndef DS_GDEFLATE_ENCODE_H
+#define DS_GDEFLATE_ENCODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "codec/gdeflate/format.h"
+#include "ds_gdeflate.h"
+
+enum {
+	GD_MAX_TOKENS = DS_GDEFLATE_TILE_NBYTES,
+	GD_MAX_BLOCKS = 128,
+	/* All stored, as many blocks as there can be, and 63 bits in each lane that nobody reads. */
+	GD_MAX_WORDS = (DS_GDEFLATE_TILE_NBYTES + 3 * GD_MAX_BLOCKS + 8 * GD_NR_LANES) / 4,
+	GD_LENGTH_SYMBOLS = 259, /* lengths above 258 have the last symbol */
+};
+
+/* A literal is its byte; a copy has its length below its distance. */
+static inline uint32_t gd_copy_token(unsigned length, unsigned distance)
+{
+	return (uint32_t)length | (uint32_t)distance << 16;
+}
+
+static inline bool gd_is_copy(uint32_t token)
+{
+	return token >> 16;
+}
+
+static inline unsigned gd_token_length(uint32_t token)
+{
+	return token & 0xffff;
+}
+
+static inline unsigned gd_token_distance(uint32_t token)
+{
+	return token >> 16;
+}
+
+static inline unsigned gd_log2(uint32_t v)
+{
+	return 31 - (unsigned)__builtin_clz(v);
+}
+
+static inline unsigned gd_dist_symbol(unsigned distance)
+{
+	unsigned v = distance - 1, n;
+
+	if (v < 4)
+		return v;
+	n = gd_log2(v);
+	return 2 * n + (v >> (n - 1) & 1);
+}
+
+/* How often each symbol occurs. */
+struct gd_histogram {
+	uint32_t litlen[GD_NR_LITLEN];
+	uint32_t dist[GD_NR_DIST];
+};
+
+/* Codewords, as they are sent, and their lengths. */
+struct gd_codes {
+	uint8_t litlen_lens[GD_NR_LITLEN];
+	uint8_t dist_lens[GD_NR_DIST];
+	uint16_t litlen[GD_NR_LITLEN];
+	uint16_t dist[GD_NR_DIST];
+};
+
+/* A run of tokens that becomes one block. */
+struct gd_block {
+	uint32_t first;
+	uint32_t nr_tokens;
+	const struct gd_histogram *histogram;
+};
+
+/* A block on its way through the splitter. */
+struct gd_segment {
+	struct gd_histogram h;
+	uint32_t first;
+	uint32_t nr_tokens;
+	uint32_t cost; /* in bits */
+	int32_t gain;  /* of joining it with the next one */
+};
+
+/* What a level asks of the parsers. */
+struct gd_level {
+	enum gd_parser {
+		GD_GREEDY,
+		GD_LAZY,
+		GD_LAZY2,
+		GD_OPTIMAL
+	} parser;
+	uint16_t depth;	   /* candidates that are looked at */
+	uint16_t nice;	   /* a match of this length ends the search */
+	uint16_t passes;   /* of the optimal parser */
+	uint16_t nr_chunk; /* tokens between possible block boundaries */
+};
+
+extern const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1];
+
+/* The writer's view of a lane; see encode_write.c. */
+struct gd_lane {
+	uint64_t acc;
+	uint32_t nbits;
+	uint32_t word;
+	uint32_t next_word;
+};
+
+struct gd_writer {
+	struct gd_lane lanes[GD_NR_LANES];
+	uint32_t nr_words;
+	uint32_t words[1 + GD_MAX_WORDS];
+};
+
+struct ds_gdeflate_encoder {
+	const struct gd_level *level;
+	void *finder; /* the match finder of the level's parser */
+	uint32_t nr_tokens;
+	uint32_t nr_blocks;
+	uint32_t tokens[GD_MAX_TOKENS];
+	struct gd_block blocks[GD_MAX_BLOCKS];
+	struct gd_segment segments[GD_MAX_BLOCKS];
+	struct gd_writer writer;
+	uint8_t length_symbol[GD_LENGTH_SYMBOLS]; /* relative to GD_FIRST_LENGTH */
+	uint16_t log2_fraction[256];
+};
+
+static inline unsigned gd_length_index(const struct ds_gdeflate_encoder *enc, unsigned length)
+{
+	return length < GD_LENGTH_SYMBOLS ? enc->length_symbol[length] : GD_NR_LENGTHS - 1;
+}
+
+/* Parsers: fill enc->tokens. */
+size_t ds_gd_greedy_finder_nbytes(void);
+void ds_gd_parse_greedy(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes);
+void ds_gd_parse_lazy(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes);
+
+/* Fills enc->blocks. */
+void ds_gd_init_split(struct ds_gdeflate_encoder *enc);
+void ds_gd_split(struct ds_gdeflate_encoder *enc);
+
+void ds_gd_count_tokens(const struct ds_gdeflate_encoder *enc, uint32_t first, uint32_t nr_tokens,
+			struct gd_histogram *h);
+
+/*
+ * Lengths of a code for symbols that occur freq times, none longer than limit. At least
+ * two symbols get a codeword, so that the code is complete.
+ */
+void ds_gd_make_lens(const uint32_t *freq, unsigned nr_symbols, unsigned limit, uint8_t *lens);
+
+/* The codewords that belong to lengths, bit-reversed. */
+void ds_gd_make_codes(const uint8_t *lens, unsigned nr_symbols, uint16_t *codes);
+
+/* The header of a dynamic block. */
+struct gd_dynamic_header {
+	unsigned nr_litlen;
+	unsigned nr_dist;
+	unsigned nr_precode;
+	unsigned nr_items;
+	uint32_t nbits;
+	uint8_t precode_lens[GD_NR_PRECODE];
+	uint16_t precode[GD_NR_PRECODE];
+	uint8_t symbols[GD_MAX_LENS];
+	uint8_t repeats[GD_MAX_LENS]; /* the repeat bits that follow each symbol */
+};
+
+void ds_gd_make_header(const struct gd_codes *codes, struct gd_dynamic_header *h);
+
+/* Chooses each block's form and writes the tile; returns its size. */
+size_t ds_gd_write_tile(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes,
+			uint8_t *out);
+
+#endif /* DS_GDEFLATE_ENCODE_H */

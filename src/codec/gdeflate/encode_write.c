@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * encode_write.c: blocks to bits, bits to lanes, lanes to words.
+ *
+ * The writer replays the reader, since it is the reader's fetches that decide which lane
+ * owns which word. Of a lane that has been given W words and B bits, the reader holds
+ * 32 * W - B bits, 32 to 63 of them after each step; so the last two words of a lane are
+ * not yet full. A lane keeps the bits of the older one in an accumulator of 1 to 32 bits:
+ * more than 32 means both that this word is full and that the reader fetches another.
+ */
+#include "codec/gdeflate/encode.h"
+
+enum {
+	LITLEN_LIMIT = 14,
+	DIST_LIMIT = 15,
+};
+
+/*
+ * Every lane begins with one word and no bits. That is the state just after a full
+ * word, so lanes begin with 32 bits for word 0, which belongs to nobody.
+ */
+static void begin_lanes(struct gd_writer *w)
+{
+	for (uint32_t i = 0; i < GD_NR_LANES; i++)
+		w->lanes[i] = (struct gd_lane){ .nbits = 32, .next_word = 1 + i };
+	w->nr_words = 1 + GD_NR_LANES;
+}
+
+/* One step of a lane: at most 31 bits. */
+static inline void put(struct gd_writer *w, unsigned lane, uint32_t bits, unsigned nbits)
+{
+	struct gd_lane *l = &w->lanes[lane];
+
+	l->acc |= (uint64_t)bits << l->nbits;
+	l->nbits += nbits;
+	w->words[l->word] = (uint32_t)l->acc;
+	if (l->nbits > 32) {
+		l->acc >>= 32;
+		l->nbits -= 32;
+		l->word = l->next_word;
+		l->next_word = w->nr_words++;
+	}
+}
+
+static size_t end_lanes(struct gd_writer *w, uint8_t *out)
+{
+	for (unsigned i = 0; i < GD_NR_LANES; i++) {
+		const struct gd_lane *l = &w->lanes[i];
+
+		w->words[l->word] = (uint32_t)l->acc;
+		w->words[l->next_word] = 0;
+	}
+	for (uint32_t i = 1; i < w->nr_words; i++)
+		gd_store32(out + 4 * (size_t)(i - 1), w->words[i]);
+	return 4 * (size_t)(w->nr_words - 1);
+}
+
+static void put_block_type(struct gd_writer *w, bool is_final, unsigned type)
+{
+	put(w, 0, (uint32_t)is_final | type << 1, 3);
+}
+
+/* ---------------------------------------------------------- stored blocks */
+
+static uint32_t stored_nbits(uint32_t nbytes)
+{
+	uint32_t nr_blocks = (nbytes + GD_MAX_STORED - 1) / GD_MAX_STORED;
+
+	return 8 * nbytes + 19 * nr_blocks;
+}
+
+static void write_stored(struct gd_writer *w, bool is_final, const uint8_t *in, uint32_t nbytes)
+{
+	while (nbytes) {
+		uint32_t n = nbytes < GD_MAX_STORED ? nbytes : GD_MAX_STORED;
+
+		put_block_type(w, is_final && n == nbytes, GD_BLOCK_STORED);
+		put(w, 0, n, 16);
+		for (uint32_t i = 0; i < n; i++)
+			put(w, i % GD_NR_LANES, in[i], 8);
+		in += n;
+		nbytes -= n;
+	}
+}
+
+/* --------------------------------------------------------- coded blocks */
+
+static void write_header(struct gd_writer *w, const struct gd_dynamic_header *h)
+{
+	static const uint8_t repeat_nbits[GD_NR_PRECODE] = { [16] = 2, [17] = 3, [18] = 7 };
+
+	put(w, 0,
+	    (h->nr_litlen - 257) | (uint32_t)(h->nr_dist - 1) << 5 |
+		    (uint32_t)(h->nr_precode - 4) << 10,
+	    14);
+	for (unsigned i = 0; i < h->nr_precode; i++)
+		put(w, i, h->precode_lens[ds_gd_precode_order[i]], 3);
+	for (unsigned i = 0; i < h->nr_items; i++) {
+		unsigned s = h->symbols[i], n = h->precode_lens[s];
+
+		put(w, i % GD_NR_LANES, h->precode[s] | (uint32_t)h->repeats[i] << n,
+		    n + repeat_nbits[s]);
+	}
+}
+
+/* Bits of a symbol with its extra bits. */
+struct bits {
+	uint32_t v;
+	unsigned n;
+};
+
+static struct bits length_bits(const struct ds_gdeflate_encoder *enc, const struct gd_codes *codes,
+			       unsigned length)
+{
+	unsigned index = gd_length_index(enc, length), symbol = GD_FIRST_LENGTH + index;
+	unsigned n = codes->litlen_lens[symbol];
+
+	return (struct bits){
+		codes->litlen[symbol] | (uint32_t)(length - ds_gd_length_base[index]) << n,
+		n + ds_gd_length_extra[index],
+	};
+}
+
+static struct bits distance_bits(const struct gd_codes *codes, unsigned distance)
+{
+	unsigned symbol = gd_dist_symbol(distance), n = codes->dist_lens[symbol];
+
+	return (struct bits){
+		codes->dist[symbol] | (distance - gd_dist_base(symbol)) << n,
+		n + gd_dist_extra(symbol),
+	};
+}
+
+/*
+ * Goes round the lanes, as the decoder does: a lane that has got a length gets the
+ * distance one round later, and after the end each other lane gets what it is owed.
+ */
+static void write_tokens(struct ds_gdeflate_encoder *enc, const struct gd_codes *codes,
+			 const struct gd_block *block)
+{
+	struct gd_writer *w = &enc->writer;
+	uint32_t at = block->first, end = at + block->nr_tokens;
+	uint16_t owed[GD_NR_LANES] = { 0 };
+	unsigned lane = 0, tail = 0;
+	bool ended = false;
+	struct bits b;
+
+	while (tail < GD_NR_LANES) {
+		if (owed[lane]) {
+			b = distance_bits(codes, owed[lane]);
+			owed[lane] = 0;
+			put(w, lane, b.v, b.n);
+		} else if (at < end) {
+			uint32_t token = enc->tokens[at++];
+
+			if (gd_is_copy(token)) {
+				b = length_bits(enc, codes, gd_token_length(token));
+				owed[lane] = (uint16_t)gd_token_distance(token);
+				put(w, lane, b.v, b.n);
+			} else {
+				put(w, lane, codes->litlen[token], codes->litlen_lens[token]);
+			}
+		} else if (!ended) {
+			put(w, lane, codes->litlen[GD_END_OF_BLOCK],
+			    codes->litlen_lens[GD_END_OF_BLOCK]);
+			ended = true;
+		}
+		lane = (lane + 1) % GD_NR_LANES;
+		tail += ended;
+	}
+}
+
+/* ------------------------------------------------------ choosing the form */
+
+static uint32_t coded_nbits(const struct gd_histogram *h, const struct gd_codes *codes)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < GD_NR_LITLEN; i++)
+		n += h->litlen[i] * codes->litlen_lens[i];
+	for (unsigned i = 0; i < GD_NR_LENGTHS; i++)
+		n += h->litlen[GD_FIRST_LENGTH + i] * ds_gd_length_extra[i];
+	for (unsigned i = 0; i < GD_NR_DIST; i++)
+		n += h->dist[i] * (codes->dist_lens[i] + gd_dist_extra(i));
+	return n;
+}
+
+static void make_fixed_codes(struct gd_codes *codes)
+{
+	uint8_t lens[GD_MAX_LENS];
+
+	ds_gd_fixed_lens(lens);
+	memcpy(codes->litlen_lens, lens, GD_NR_LITLEN);
+	memcpy(codes->dist_lens, lens + GD_NR_LITLEN, GD_NR_DIST);
+	ds_gd_make_codes(codes->litlen_lens, GD_NR_LITLEN, codes->litlen);
+	ds_gd_make_codes(codes->dist_lens, GD_NR_DIST, codes->dist);
+}
+
+static void make_dynamic_codes(const struct gd_histogram *h, struct gd_codes *codes)
+{
+	ds_gd_make_lens(h->litlen, GD_NR_LITLEN, LITLEN_LIMIT, codes->litlen_lens);
+	ds_gd_make_lens(h->dist, GD_NR_DIST, DIST_LIMIT, codes->dist_lens);
+	ds_gd_make_codes(codes->litlen_lens, GD_NR_LITLEN, codes->litlen);
+	ds_gd_make_codes(codes->dist_lens, GD_NR_DIST, codes->dist);
+}
+
+static uint32_t block_nbytes(const struct ds_gdeflate_encoder *enc, const struct gd_block *b)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = b->first; i < b->first + b->nr_tokens; i++)
+		n += gd_is_copy(enc->tokens[i]) ? gd_token_length(enc->tokens[i]) : 1;
+	return n;
+}
+
+static uint32_t least(uint32_t a, uint32_t b, uint32_t c)
+{
+	uint32_t ab = a < b ? a : b;
+
+	return ab < c ? ab : c;
+}
+
+/* Writes one block in its smallest form; returns how many bits that took. */
+static uint32_t write_block(struct ds_gdeflate_encoder *enc, const struct gd_block *b,
+			    bool is_final, const uint8_t *in, uint32_t nbytes)
+{
+	struct gd_histogram h = *b->histogram;
+	struct gd_dynamic_header header;
+	struct gd_codes fixed, dynamic;
+	uint32_t stored = stored_nbits(nbytes), as_fixed, as_dynamic;
+
+	h.litlen[GD_END_OF_BLOCK] = 1;
+	make_dynamic_codes(&h, &dynamic);
+	ds_gd_make_header(&dynamic, &header);
+	as_dynamic = 3 + header.nbits + coded_nbits(&h, &dynamic);
+	make_fixed_codes(&fixed);
+	as_fixed = 3 + coded_nbits(&h, &fixed);
+
+	if (stored <= as_fixed && stored <= as_dynamic) {
+		write_stored(&enc->writer, is_final, in, nbytes);
+	} else if (as_fixed <= as_dynamic) {
+		put_block_type(&enc->writer, is_final, GD_BLOCK_FIXED);
+		write_tokens(enc, &fixed, b);
+	} else {
+		put_block_type(&enc->writer, is_final, GD_BLOCK_DYNAMIC);
+		write_header(&enc->writer, &header);
+		write_tokens(enc, &dynamic, b);
+	}
+	return least(stored, as_fixed, as_dynamic);
+}
+
+size_t ds_gd_write_tile(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes,
+			uint8_t *out)
+{
+	uint32_t at = 0, nbits = 0, n;
+
+	begin_lanes(&enc->writer);
+	for (uint32_t i = 0; i < enc->nr_blocks; i++) {
+		n = block_nbytes(enc, &enc->blocks[i]);
+		nbits += write_block(enc, &enc->blocks[i], i + 1 == enc->nr_blocks, in + at, n);
+		at += n;
+	}
+	/*
+	 * No block is larger than if it were stored, but small blocks have many headers.
+	 * One stored block keeps the bound: its bits, and up to 63 more in each lane.
+	 */
+	if (nbits > stored_nbits(nbytes)) {
+		begin_lanes(&enc->writer);
+		write_stored(&enc->writer, true, in, nbytes);
+	}
+	return end_lanes(&enc->writer, out);
+}
