@@ -183,7 +183,8 @@ void ds_queue_publish(struct ds_slot *s)
 		push_done(q, s);
 		set_event(q);
 	}
-	atomic_fetch_sub(&q->unended, 1);
+	if (atomic_fetch_sub(&q->unended, 1) == 1)
+		ds_queue_space_freed(q); /* who waits for space may have to give up now */
 	if (was_submitted)
 		ds_queue_uncount_in_flight(q);
 	/* s may be taken and used again from here on. */

@@ -220,13 +220,19 @@ void ds_queue_space_freed(struct ds_queue *q)
 uint32_t ds_queue_request_status(struct ds_queue *q, uint64_t id)
 {
 	uint32_t index = (uint32_t)id;
+	struct ds_slot *s;
 	uint64_t w;
 
 	if (!q || index >= q->capacity)
 		return 0;
-	w = atomic_load_explicit(&q->slots[index].word, memory_order_acquire);
+	s = &q->slots[index];
+	w = atomic_load_explicit(&s->word, memory_order_acquire);
 	if (DS_WORD_GENERATION(w) != id >> 32)
 		return 0;
+	/* The error callback is the first to know. */
+	if (DS_WORD_STATE(w) == DS_STATE_FAILED &&
+	    !atomic_load_explicit(&s->is_published, memory_order_acquire))
+		return DS_STATUS_RUNNING;
 	return DS_WORD_STATE(w) == DS_STATE_CANCELLING ? DS_STATUS_RUNNING : DS_WORD_STATE(w);
 }
 
