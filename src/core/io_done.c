@@ -133,10 +133,25 @@ static void op_failed(struct ds_op *op, int err)
 
 	if (is_refused_direct(op, err))
 		fall_back(op);
-	else if (is_transient && op->retries++ < DS_MAX_RETRIES && ds_slot_is_wanted(op->slot))
+	else if (is_transient && op->retries++ < DS_MAX_RETRIES && ds_slot_wants_bytes(op->slot))
 		start_again(op);
 	else
 		fail_op(op, err);
+}
+
+/* What a window has of the file lies before the point that this operation reached. */
+static void meet_end(struct ds_op *op)
+{
+	struct ds_window *w = op->window;
+	unsigned char *reached = op->io.buf;
+
+	pthread_mutex_lock(&op->pl->lock);
+	if (w && reached < w->bytes)
+		w->src_nbytes = 0;
+	else if (w && (uint64_t)(reached - w->bytes) < w->src_nbytes)
+		w->src_nbytes = (uint64_t)(reached - w->bytes);
+	pthread_mutex_unlock(&op->pl->lock);
+	fail_op(op, ENODATA);
 }
 
 /* A direct read that stops between blocks has met the end of the file. */
@@ -163,11 +178,11 @@ void ds_op_done(struct ds_io_op *io, int res)
 	io->offset += (uint32_t)res;
 	io->buf = (unsigned char *)io->buf + res;
 	io->nbytes -= (uint32_t)res;
-	if (res == 0)
-		fail_op(op, op->slot->is_write ? ENOSPC : ENODATA);
-	else if (is_at_end(op))
-		fail_op(op, ENODATA);
-	else if (!ds_slot_is_wanted(op->slot))
+	if (res == 0 && op->slot->is_write)
+		fail_op(op, ENOSPC);
+	else if (res == 0 || is_at_end(op))
+		meet_end(op);
+	else if (!ds_slot_wants_bytes(op->slot))
 		finish_op(op);
 	else
 		start_again(op);
