@@ -446,7 +446,8 @@ DS_API char *ds_completion_describe(const struct ds_completion *completion, char
 /* ----------------------------------------------------------------- queues */
 
 enum {
-	DS_QUEUE_NONBLOCKING = 1u << 0, /* enqueue returns DS_ERR_QUEUE_FULL instead of waiting */
+	DS_QUEUE_NONBLOCKING =
+		1u << 0, /* enqueue never waits: DS_ERR_QUEUE_FULL, whatever fills it */
 	DS_QUEUE_NO_AUTO_SUBMIT = 1u << 1, /* do not submit by itself when half full */
 	DS_QUEUE_NO_RESULTS = 1u << 2, /* keep no completion list: for callbacks and markers only */
 	DS_QUEUE_ALWAYS_STAGE = 1u << 3, /* the kernel never writes to a destination: every cancel
