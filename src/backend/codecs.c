@@ -7,7 +7,7 @@
 
 const struct ds_codec *const ds_codecs[] = {
 	&ds_gdeflate_codec,
-#ifdef DS_HAVE_ZSTD
+#if DS_HAVE_ZSTD
 	&ds_zstd_codec,
 #endif
 	NULL,

@@ -16,7 +16,7 @@
 
 static ds_result check_config(struct ds_queue_config *cfg)
 {
-	if (cfg->flags & ~KNOWN_FLAGS || cfg->capacity > DS_QUEUE_MAX_CAPACITY)
+	if (cfg->flags & ~(uint32_t)(KNOWN_FLAGS) || cfg->capacity > DS_QUEUE_MAX_CAPACITY)
 		return DS_ERR_INVALID_ARGUMENT;
 	if (cfg->priority < DS_PRIORITY_DEFAULT || cfg->priority > DS_PRIORITY_REALTIME)
 		return DS_ERR_INVALID_ARGUMENT;
