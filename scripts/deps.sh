@@ -110,7 +110,7 @@ refresh() {
 	apt) as_root apt-get update -q </dev/null || say "the lists of packages could not be renewed" ;;
 	# New lists and old libraries do not go together on Arch: so only a machine that has
 	# no lists yet gets them, with its updates.
-	pacman) has_lists || as_root pacman -Syu --noconfirm </dev/null ;;
+	pacman) has_lists || as_root pacman -Syu --noconfirm </dev/null || say "the system could not be updated" ;;
 	esac
 }
 

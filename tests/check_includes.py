@@ -38,13 +38,14 @@ RULES = {
     "tests/unit": [PUBLIC, PARTS, OWN_FOLDER, r"(unit|fake|support)/\w+\.h"],
     "tests/fake": [PUBLIC, PARTS, r"(fake|support)/\w+\.h"],
     "tests/support": [PUBLIC, BASE, r"support/\w+\.h"],
+    "tests/tool": [PUBLIC, OWN_FOLDER, r"support/\w+\.h"],
     "tests/install": [],
 }
 
 # Library header -> the files that may use it.
 OUTSIDE = {
     r"liburing(\.h|/.*)": r"src/io/uring\w*\.[ch]",
-    r"zstd\w*\.h": r"src/codec/zstd\.c|tests/.*|bench/.*|fuzz/.*",
+    r"zstd\w*\.h": r"src/codec/zstd\.c|tools/dstool/format_zstd\.c|tests/.*|bench/.*|fuzz/.*",
     r"vulkan/.*": r"src/device/vulkan/.*|include/ds_runtime_vulkan\.h",
     r"libdeflate\.h": r"bench/.*",
     r"cmocka\.h": r"tests/unit/.*",

@@ -9,7 +9,7 @@
 
 #include "ds_runtime.h"
 #include "format.h"
-#ifdef DS_HAVE_ZSTD
+#if DS_HAVE_ZSTD
 #include "zstd_codec.h"
 #endif
 
@@ -32,7 +32,7 @@ const struct format format_zstd = {
 	.max_level = 19,
 	.max_nbytes = INT64_MAX,
 	.matches = zstd_matches,
-#ifdef DS_HAVE_ZSTD
+#if DS_HAVE_ZSTD
 	.compress = zstd_compress,
 	.decompress = zstd_decompress,
 	.declared_nbytes = zstd_declared_nbytes,

@@ -3,10 +3,7 @@
 #include <stdlib.h>
 
 #include "codec/gdeflate/decode.h"
-
-struct ds_gdeflate_decoder {
-	enum gd_path path;
-};
+#include "codec/gdeflate/decode_internal.h"
 
 const char *ds_gd_path_name(enum gd_path path)
 {
@@ -17,16 +14,28 @@ const char *ds_gd_path_name(enum gd_path path)
 
 bool ds_gd_has_path(enum gd_path path)
 {
-	return path == GD_PATH_REFERENCE;
+	switch (path) {
+	case GD_PATH_REFERENCE:
+	case GD_PATH_SCALAR:
+		return true;
+	default:
+		return false;
+	}
 }
 
 ds_result ds_gd_decoder_create(enum gd_path path, struct ds_gdeflate_decoder **out)
 {
-	struct ds_gdeflate_decoder *dec = calloc(1, sizeof(*dec));
+	static bool (*const decode_symbols[GD_NR_PATHS])(struct ds_gdeflate_decoder *) = {
+		[GD_PATH_SCALAR] = ds_gd_decode_symbols_scalar,
+	};
+	struct ds_gdeflate_decoder *dec;
 
+	dec = aligned_alloc(alignof(struct ds_gdeflate_decoder), sizeof(*dec));
 	if (!dec)
 		return DS_ERR_NO_MEMORY;
+	memset(dec, 0, sizeof(*dec));
 	dec->path = path;
+	dec->decode_symbols = decode_symbols[path];
 	*out = dec;
 	return DS_OK;
 }
@@ -51,8 +60,14 @@ void ds_gdeflate_decoder_destroy(struct ds_gdeflate_decoder *dec)
 ds_result ds_gdeflate_decode_tile(struct ds_gdeflate_decoder *dec, const void *in, size_t in_nbytes,
 				  void *out, size_t out_nbytes)
 {
+	bool ok;
+
 	if (!dec || (!in && in_nbytes) || !out || out_nbytes == 0 ||
 	    out_nbytes > DS_GDEFLATE_TILE_NBYTES)
 		return DS_ERR_INVALID_ARGUMENT;
-	return ds_gd_decode_reference(in, in_nbytes, out, out_nbytes) ? DS_OK : DS_ERR_CORRUPT_DATA;
+	if (dec->path == GD_PATH_REFERENCE)
+		ok = ds_gd_decode_reference(in, in_nbytes, out, out_nbytes);
+	else
+		ok = ds_gd_decode_tile(dec, in, in_nbytes, out, out_nbytes);
+	return ok ? DS_OK : DS_ERR_CORRUPT_DATA;
 }

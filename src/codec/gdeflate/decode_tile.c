@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * decode_tile.c: the fast decoder, but for the symbols of coded blocks.
+ *
+ * Goes through the blocks of a tile. Headers are read one lane at a time: they are short.
+ * Stored blocks are copied four rounds at a time.
+ */
+#include "codec/gdeflate/decode_internal.h"
+
+/* ------------------------------------------------------------------ input */
+
+static void begin_input(struct gd_input *in, const uint8_t *data, size_t nbytes)
+{
+	in->next = data;
+	in->end = data + nbytes;
+	in->limit = in->end - 4 * GD_NR_LANES;
+	in->starving = 0;
+	in->is_in_tail = false;
+}
+
+static void move_to_tail(struct gd_input *in)
+{
+	size_t left = (size_t)(in->end - in->next);
+
+	memcpy(in->tail, in->next, left);
+	memset(in->tail + left, 0, sizeof(in->tail) - left);
+	in->next = in->tail;
+	in->limit = in->tail + left;
+	in->is_in_tail = true;
+}
+
+bool ds_gd_input_check(struct gd_input *in, uint32_t lanes)
+{
+	size_t nr_past;
+	uint32_t starving;
+
+	if (!in->is_in_tail) {
+		/* Before the words just taken, 32 were left, and at most 32 were taken. */
+		move_to_tail(in);
+		return true;
+	}
+	/* The last lanes are those that got the words past the end. */
+	nr_past = (size_t)(in->next - in->limit) / 4;
+	starving = lanes;
+	for (size_t n = (size_t)__builtin_popcount(lanes); n > nr_past; n--)
+		starving &= starving - 1;
+	if (starving & in->starving)
+		return false;
+	in->starving |= starving;
+	return true;
+}
+
+/* ------------------------------------------------------- one lane at a time */
+
+static inline uint32_t take(struct gd_lanes *l, unsigned lane, unsigned nbits)
+{
+	uint32_t v = (uint32_t)l->acc[lane] & ((1u << nbits) - 1);
+
+	l->acc[lane] >>= nbits;
+	l->cnt[lane] -= nbits;
+	return v;
+}
+
+/* After each step of a lane. */
+static inline bool settle(struct ds_gdeflate_decoder *d, unsigned lane)
+{
+	if (d->lanes.cnt[lane] >= 32)
+		return true;
+	d->lanes.acc[lane] |= (uint64_t)gd_load32(d->in.next) << d->lanes.cnt[lane];
+	d->lanes.cnt[lane] += 32;
+	d->in.next += 4;
+	return d->in.next <= d->in.limit || ds_gd_input_check(&d->in, 1u << lane);
+}
+
+static void begin_lanes(struct ds_gdeflate_decoder *d, const uint8_t *in, size_t in_nbytes)
+{
+	begin_input(&d->in, in, in_nbytes);
+	for (unsigned i = 0; i < GD_NR_LANES; i++) {
+		d->lanes.acc[i] = gd_load32(in + 4 * (size_t)i);
+		d->lanes.cnt[i] = 32;
+	}
+	d->in.next += 4 * GD_NR_LANES;
+	if (d->in.next > d->in.limit)
+		move_to_tail(&d->in);
+}
+
+/* ---------------------------------------------------------- stored blocks */
+
+static bool copy_stored_slowly(struct ds_gdeflate_decoder *d, size_t nbytes)
+{
+	for (size_t i = 0; i < nbytes; i++) {
+		unsigned lane = i % GD_NR_LANES;
+
+		*d->out++ = (uint8_t)take(&d->lanes, lane, 8);
+		if (!settle(d, lane))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * In four rounds each lane uses 32 bits and so gets one word, always in the same round:
+ * that in which it comes below 32 bits. So the lanes' words come in the same order
+ * each time. word[lane] is the lane's place in this order.
+ */
+static void order_of_words(const struct gd_lanes *l, uint8_t *word)
+{
+	uint8_t n = 0;
+
+	for (unsigned round = 0; round < 4; round++)
+		for (unsigned lane = 0; lane < GD_NR_LANES; lane++)
+			if ((l->cnt[lane] - 32) / 8 == round)
+				word[lane] = n++;
+}
+
+static void copy_four_rounds(struct gd_lanes *l, const uint8_t *in, const uint8_t *word,
+			     uint8_t *out)
+{
+	for (unsigned lane = 0; lane < GD_NR_LANES; lane++) {
+		uint32_t v = (uint32_t)l->acc[lane];
+		uint64_t w = gd_load32(in + 4 * (size_t)word[lane]);
+
+		l->acc[lane] = l->acc[lane] >> 32 | w << (l->cnt[lane] - 32);
+		out[lane] = (uint8_t)v;
+		out[lane + GD_NR_LANES] = (uint8_t)(v >> 8);
+		out[lane + 2 * GD_NR_LANES] = (uint8_t)(v >> 16);
+		out[lane + 3 * GD_NR_LANES] = (uint8_t)(v >> 24);
+	}
+}
+
+static bool decode_stored(struct ds_gdeflate_decoder *d)
+{
+	size_t nbytes = take(&d->lanes, 0, 16);
+	uint8_t word[GD_NR_LANES];
+
+	if (!settle(d, 0) || nbytes > (size_t)(d->out_end - d->out))
+		return false;
+	order_of_words(&d->lanes, word);
+	for (; nbytes >= 4 * GD_NR_LANES && !d->in.is_in_tail; nbytes -= 4 * GD_NR_LANES) {
+		copy_four_rounds(&d->lanes, d->in.next, word, d->out);
+		d->out += 4 * GD_NR_LANES;
+		d->in.next += 4 * GD_NR_LANES;
+		if (d->in.next > d->in.limit)
+			move_to_tail(&d->in);
+	}
+	return copy_stored_slowly(d, nbytes);
+}
+
+/* ----------------------------------------------------------- coded blocks */
+
+/*
+ * One item of the list of code lengths: a length, or a repetition. Returns how many
+ * lengths it stands for, with the length in *value, or 0 if it makes no sense.
+ */
+static unsigned take_item(struct gd_lanes *l, unsigned lane, const uint32_t *precode,
+			  uint8_t *value)
+{
+	uint32_t e = precode[l->acc[lane] & ((1u << GD_MAX_PRECODE_BITS) - 1)];
+	unsigned symbol = e >> GD_ENTRY_BASE_SHIFT;
+
+	if (e & GD_ENTRY_SPECIAL)
+		return 0;
+	take(l, lane, e & GD_ENTRY_NBITS);
+	if (symbol < 16) {
+		*value = (uint8_t)symbol;
+		return 1;
+	}
+	if (symbol == 16)
+		return 3 + take(l, lane, 2);
+	*value = 0;
+	return symbol == 17 ? 3 + take(l, lane, 3) : 11 + take(l, lane, 7);
+}
+
+static bool read_lens(struct ds_gdeflate_decoder *d, const uint32_t *precode, unsigned nr_lens)
+{
+	/* Nothing can be repeated at first: no repetition fits when value is this. */
+	uint8_t value = UINT8_MAX;
+	unsigned lane = 0, n;
+
+	for (unsigned at = 0; at < nr_lens; at += n) {
+		n = take_item(&d->lanes, lane, precode, &value);
+		if (n == 0 || n > nr_lens - at || value == UINT8_MAX)
+			return false;
+		memset(d->lens + at, value, n);
+		if (!settle(d, lane))
+			return false;
+		lane = (lane + 1) % GD_NR_LANES;
+	}
+	return true;
+}
+
+static bool read_dynamic_tables(struct ds_gdeflate_decoder *d)
+{
+	uint32_t precode[1 << GD_MAX_PRECODE_BITS];
+	uint8_t precode_lens[GD_NR_PRECODE] = { 0 };
+	unsigned nr_litlen = take(&d->lanes, 0, 5) + 257;
+	unsigned nr_dist = take(&d->lanes, 0, 5) + 1;
+	unsigned nr_precode = take(&d->lanes, 0, 4) + 4;
+
+	if (!settle(d, 0))
+		return false;
+	for (unsigned i = 0; i < nr_precode; i++) {
+		precode_lens[ds_gd_precode_order[i]] = (uint8_t)take(&d->lanes, i, 3);
+		if (!settle(d, i))
+			return false;
+	}
+	if (!ds_gd_build_precode(precode, precode_lens) ||
+	    !read_lens(d, precode, nr_litlen + nr_dist))
+		return false;
+	/* Without an end the block could only run into the end of the input. */
+	if (d->lens[GD_END_OF_BLOCK] == 0)
+		return false;
+	d->has_fixed_tables = false;
+	return ds_gd_build_litlen(d->table, d->lens, nr_litlen) &&
+	       ds_gd_build_dist(d->table, d->lens + nr_litlen, nr_dist);
+}
+
+static void make_fixed_tables(struct ds_gdeflate_decoder *d)
+{
+	if (d->has_fixed_tables)
+		return;
+	ds_gd_fixed_lens(d->lens);
+	ds_gd_build_litlen(d->table, d->lens, GD_NR_LITLEN);
+	ds_gd_build_dist(d->table, d->lens + GD_NR_LITLEN, GD_NR_DIST);
+	d->has_fixed_tables = true;
+}
+
+static bool decode_block(struct ds_gdeflate_decoder *d, unsigned type)
+{
+	switch (type) {
+	case GD_BLOCK_STORED:
+		return decode_stored(d);
+	case GD_BLOCK_FIXED:
+		make_fixed_tables(d);
+		return d->decode_symbols(d);
+	case GD_BLOCK_DYNAMIC:
+		return read_dynamic_tables(d) && d->decode_symbols(d);
+	default:
+		return false;
+	}
+}
+
+bool ds_gd_decode_tile(struct ds_gdeflate_decoder *d, const uint8_t *in, size_t in_nbytes,
+		       uint8_t *out, size_t out_nbytes)
+{
+	unsigned type;
+	bool is_final;
+
+	in_nbytes -= in_nbytes % 4;
+	if (in_nbytes < GD_MIN_TILE_NBYTES)
+		return false;
+	begin_lanes(d, in, in_nbytes);
+	d->out = d->out_begin = out;
+	d->out_end = out + out_nbytes;
+	do {
+		is_final = take(&d->lanes, 0, 1);
+		type = take(&d->lanes, 0, 2);
+		if (!settle(d, 0) || !decode_block(d, type))
+			return false;
+	} while (!is_final);
+	return d->out == d->out_end;
+}
