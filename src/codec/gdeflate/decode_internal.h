@@ -118,7 +118,10 @@ bool ds_gd_decode_tile(struct ds_gdeflate_decoder *d, const uint8_t *in, size_t 
 
 /* The symbols of one block, with the tables of its codes; see decode_symbols.h. */
 bool ds_gd_decode_symbols_scalar(struct ds_gdeflate_decoder *d);
+#if defined(__x86_64__)
+#define GD_HAVE_X86_PATHS
 bool ds_gd_decode_symbols_avx2(struct ds_gdeflate_decoder *d);
 bool ds_gd_decode_symbols_avx512(struct ds_gdeflate_decoder *d);
+#endif
 
 #endif /* DS_GDEFLATE_DECODE_INTERNAL_H */
