@@ -13,6 +13,8 @@ build=${1:-build}
 dstool=$build/dstool
 runs=5
 most_bytes=100000000
+# Each run loads the files as often as it takes to have at least this much to measure.
+run_bytes=400000000
 
 if [ ! -x "$dstool" ]; then
 	echo "demo: $dstool is not there; 'make build' makes it" >&2
@@ -85,11 +87,12 @@ compress() {
 
 # The median of several loads of the paths: sets gb_per_s and cpu_s_per_gb; then verifies.
 load() {
-	local i
+	local i paths=()
 
+	for ((i = 0; i < run_bytes; i += bytes_in)); do paths+=("$@"); done
 	: >"$work/figures"
 	for ((i = 0; i < runs; i++)); do
-		"$dstool" load --json "$@" >"$work/report" 2>"$work/errors" || fail "loading"
+		"$dstool" load --json "${paths[@]}" >"$work/report" 2>"$work/errors" || fail "loading"
 		echo "$(number gb_per_s "$work/report") $(number cpu_s_per_gb "$work/report")" \
 			>>"$work/figures"
 	done
