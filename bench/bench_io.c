@@ -348,15 +348,17 @@ static bool is_wanted(const struct entry *e, char **names, int count)
 
 static void prepare(const struct bench_env *env, enum bench_cache cache)
 {
-	double share;
+	double share = 0;
 
 	if (cache != BENCH_CACHED) {
 		bench_file_drop(&env->file);
 		return;
 	}
-	bench_file_warm(&env->file);
-	share = bench_file_cached_share(&env->file);
-	if (share < 0.999)
+	for (int tries = 0; share < 0.9999 && tries < 3; tries++) {
+		bench_file_warm(&env->file);
+		share = bench_file_cached_share(&env->file);
+	}
+	if (share < 0.9999)
 		fprintf(stderr, "only %.1f %% of %s stays in the page cache\n", share * 100,
 			env->file.path);
 }
