@@ -100,7 +100,7 @@ codec_files() {
 }
 
 # $backend_arg and $quick are empty or words without blanks.
-# shellcheck disable=SC2086
+# shellcheck disable=SC2046,SC2086
 measure_all() {
 	backend_arg=${backend:+--backend $backend}
 	if is_wanted io; then
