@@ -81,6 +81,7 @@ struct options {
 	unsigned rounds;
 	bool with_fio;
 	bool is_bare_only;
+	bool is_alone;
 };
 
 struct peer_list {
@@ -181,7 +182,7 @@ static void run_entry(const struct bench_env *env, const struct entry *e, const 
 {
 	struct peer_list l = { .count = 0 };
 
-	switch (e->plan) {
+	switch (o->is_alone ? PLAN_ALONE : e->plan) {
 	case PLAN_QUEUE:
 		plan_queue(&l, o);
 		break;
@@ -220,6 +221,7 @@ static const char usage[] =
 	"  --quick             the same as --seconds 0.2 --rounds 3\n"
 	"  --fio               measure fio beside it, where it is installed\n"
 	"  --bare              measure bare loops only, no backend\n"
+	"  --alone             measure the backends only, nothing beside them (for profilers)\n"
 	"  --list              list the workloads\n"
 	"  --backends          list the backends\n";
 
@@ -271,6 +273,7 @@ static const struct option long_options[] = {
 	{ "quick", no_argument, NULL, 'q' },
 	{ "fio", no_argument, NULL, 'F' },
 	{ "bare", no_argument, NULL, 'B' },
+	{ "alone", no_argument, NULL, 'A' },
 	{ "list", no_argument, NULL, 'l' },
 	{ "backends", no_argument, NULL, 'L' },
 	{ "help", no_argument, NULL, 'h' },
@@ -307,6 +310,9 @@ static void take_option(struct options *o, int c)
 		break;
 	case 'B':
 		o->is_bare_only = true;
+		break;
+	case 'A':
+		o->is_alone = true;
 		break;
 	case 'l':
 		list_workloads();
