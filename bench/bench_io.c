@@ -44,11 +44,11 @@ static const struct entry entries[] = {
 	{ { "cached-64k-seq", 64 * KIB, false, BENCH_CACHED, 64, false, NULL }, PLAN_QUEUE },
 	{ { "cached-1m-rand", MIB, true, BENCH_CACHED, 8, false, NULL }, PLAN_QUEUE },
 	{ { "cached-1m-seq", MIB, false, BENCH_CACHED, 8, false, NULL }, PLAN_QUEUE },
-	{ { "cached-16m-seq", 16 * MIB, false, BENCH_CACHED, 1, false, NULL }, PLAN_QUEUE },
 	{ { "cost-0b", 0, true, BENCH_CACHED, 256, true, NULL }, PLAN_ALONE },
 	{ { "cost-4k", 4 * KIB, true, BENCH_CACHED, 256, true, NULL }, PLAN_QUEUE },
 	{ { "single-cached-4k", 4 * KIB, true, BENCH_CACHED, 1, false, NULL }, PLAN_SINGLE },
 	{ { "single-cached-1m", MIB, true, BENCH_CACHED, 1, false, NULL }, PLAN_SINGLE },
+	{ { "single-cached-16m", 16 * MIB, false, BENCH_CACHED, 1, false, NULL }, PLAN_SINGLE },
 	{ { "single-direct-4k", 4 * KIB, true, BENCH_DIRECT, 1, false, NULL }, PLAN_SINGLE },
 	{ { "single-direct-64k", 64 * KIB, true, BENCH_DIRECT, 1, false, NULL }, PLAN_SINGLE },
 	{ { "direct-4k-rand", 4 * KIB, true, BENCH_DIRECT, 64, false, NULL }, PLAN_DIRECT },
@@ -264,20 +264,13 @@ static void list_backends(void)
 }
 
 static const struct option long_options[] = {
-	{ "backend", required_argument, NULL, 'b' },
-	{ "workers", required_argument, NULL, 'w' },
-	{ "file", required_argument, NULL, 'f' },
-	{ "size-mib", required_argument, NULL, 's' },
-	{ "seconds", required_argument, NULL, 't' },
-	{ "rounds", required_argument, NULL, 'r' },
-	{ "quick", no_argument, NULL, 'q' },
-	{ "fio", no_argument, NULL, 'F' },
-	{ "bare", no_argument, NULL, 'B' },
-	{ "alone", no_argument, NULL, 'A' },
-	{ "list", no_argument, NULL, 'l' },
-	{ "backends", no_argument, NULL, 'L' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+	{ "backend", required_argument, NULL, 'b' }, { "workers", required_argument, NULL, 'w' },
+	{ "file", required_argument, NULL, 'f' },    { "size-mib", required_argument, NULL, 's' },
+	{ "seconds", required_argument, NULL, 't' }, { "rounds", required_argument, NULL, 'r' },
+	{ "quick", no_argument, NULL, 'q' },	     { "fio", no_argument, NULL, 'F' },
+	{ "bare", no_argument, NULL, 'B' },	     { "alone", no_argument, NULL, 'A' },
+	{ "list", no_argument, NULL, 'l' },	     { "backends", no_argument, NULL, 'L' },
+	{ "help", no_argument, NULL, 'h' },	     { NULL, 0, NULL, 0 },
 };
 
 static void take_option(struct options *o, int c)
