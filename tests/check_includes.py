@@ -31,7 +31,7 @@ RULES = {
     "src/gds": [PUBLIC, r"gds/[\w/]+\.h"],
     "tools": [PUBLIC, OWN_FOLDER],
     "examples": [PUBLIC],
-    "bench": [PUBLIC, OWN_FOLDER],
+    "bench": [PUBLIC, OWN_FOLDER, r"codec/gdeflate/decode\.h"],
     "fuzz": [PUBLIC, PARTS, OWN_FOLDER],
     "tests/conformance": [PUBLIC, r"(conformance|fake|support)/\w+\.h"],
     "tests/stress": [PUBLIC, OWN_FOLDER, r"(conformance|fake|stress|support)/\w+\.h"],
@@ -45,7 +45,7 @@ RULES = {
 # Library header -> the files that may use it.
 OUTSIDE = {
     r"liburing(\.h|/.*)": r"src/io/uring\w*\.[ch]",
-    r"zstd\w*\.h": r"src/codec/zstd\.c|tools/dstool/format_zstd\.c|tests/.*|bench/.*|fuzz/.*",
+    r"zstd\w*\.h": r"src/codec/zstd\.c|tools/dstool/(format_zstd|zstd_codec)\.c|tests/.*|bench/.*|fuzz/.*",
     r"vulkan/.*": r"src/device/vulkan/.*|include/ds_runtime_vulkan\.h",
     r"libdeflate\.h": r"bench/.*",
     r"cmocka\.h": r"tests/unit/.*",

@@ -7,6 +7,7 @@
 
 #include "core/backend_priv.h"
 #include "core/copy_struct.h"
+#include "core/result.h"
 
 #define DEFAULT_STAGING_NBYTES (32u << 20)
 #define MIN_STAGING_NBYTES     (1u << 20)
@@ -204,4 +205,28 @@ ds_result ds_backend_get_stats(struct ds_backend *be, struct ds_stats *out)
 	st.cpu_ns = cpu_ns(&be->cpu);
 	st.log_records_lost = atomic_load(&be->service.log_lost);
 	return ds_copy_out(out, &st, sizeof(st), DS_STATS_SIZE_0);
+}
+
+ds_result ds_backend_register_memory(struct ds_backend *be, void *data, size_t nbytes)
+{
+	struct ds_io_engine *e;
+
+	if (!be || !data || !nbytes)
+		return DS_ERR_INVALID_ARGUMENT;
+	e = be->pipeline.engine;
+	if (!e->ops->register_memory)
+		return DS_ERR_UNSUPPORTED;
+	return ds_result_from_errno(-e->ops->register_memory(e, data, nbytes));
+}
+
+ds_result ds_backend_unregister_memory(struct ds_backend *be, void *data)
+{
+	struct ds_io_engine *e;
+
+	if (!be || !data)
+		return DS_ERR_INVALID_ARGUMENT;
+	e = be->pipeline.engine;
+	if (!e->ops->unregister_memory)
+		return DS_ERR_UNSUPPORTED;
+	return ds_result_from_errno(-e->ops->unregister_memory(e, data));
 }

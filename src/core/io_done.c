@@ -22,6 +22,7 @@ static void start_again(struct ds_op *op)
 {
 	count_retry(op->slot);
 	op->io.next = NULL;
+	atomic_store_explicit(&op->io.engine_data, 0, memory_order_relaxed);
 	op->pl->engine->ops->start(op->pl->engine, &op->io);
 }
 
@@ -51,6 +52,10 @@ static void count_bytes(struct ds_op *op)
 	/* What alignment added is no business of the caller's. */
 	uint64_t nbytes = ds_min_u64(op->done_nbytes, op->wanted);
 
+	for (int i = 0; i < 2; i++) {
+		ds_count(&n[i]->io_fixed_buffers, op->io.used_fixed_buffer);
+		ds_count(&n[i]->io_fixed_files, op->io.used_fixed_file);
+	}
 	if (!nbytes)
 		return;
 	for (int i = 0; i < 2; i++)
@@ -115,6 +120,7 @@ static void fall_back(struct ds_op *op)
 		atomic_store_explicit(&f->is_direct_refused, true, memory_order_relaxed);
 	op->io.is_direct = false;
 	op->io.fd = s->io.fd;
+	op->io.file_slot = s->io.slot;
 	start_again(op);
 }
 

@@ -57,6 +57,9 @@ struct ds_io_target {
 	struct ds_file *file; /* NULL: a bare descriptor */
 	int fd;		      /* through the page cache */
 	int direct_fd;	      /* with O_DIRECT, or -1 */
+	int32_t slot;	      /* registered with the engine, or negative */
+	int32_t direct_slot;
+	bool finds_cached; /* direct reads go through the page cache where that has the range */
 	uint32_t memory_alignment;
 	uint32_t offset_alignment;
 };

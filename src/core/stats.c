@@ -2,7 +2,7 @@
 /* stats.c: see stats.h. Percentiles come from a log-linear histogram. */
 #include "core/stats.h"
 
-#include <string.h>
+#include "base/util.h"
 
 static uint64_t get(_Atomic uint64_t *counter)
 {
@@ -65,7 +65,7 @@ static void read_latency(struct ds_counters *c, struct ds_stats *out)
 	for (unsigned b = 0; b < DS_HISTOGRAM_BUCKETS && total && next < 4; b++) {
 		seen += atomic_load_explicit(&c->latency[b], memory_order_relaxed);
 		while (next < 4 && seen * 1000 >= total * per_mille[next])
-			*dst[next++] = value_of(b);
+			*dst[next++] = ds_min_u64(value_of(b), get(&c->latency_max));
 	}
 	out->latency_max_ns = get(&c->latency_max);
 	out->latency_mean_ns = total ? get(&c->latency_sum) / total : 0;
@@ -91,6 +91,8 @@ void ds_counters_read(struct ds_counters *c, struct ds_stats *out)
 	out->io_operations = get(&c->io_operations);
 	out->io_retries = get(&c->io_retries);
 	out->direct_refused = get(&c->direct_refused);
+	out->io_fixed_buffers = get(&c->io_fixed_buffers);
+	out->io_fixed_files = get(&c->io_fixed_files);
 	out->staging_in_use = get(&c->staging_in_use);
 	out->staging_high_water = get(&c->staging_high_water);
 	read_latency(c, out);

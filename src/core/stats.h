@@ -30,6 +30,8 @@ struct ds_counters {
 	_Atomic uint64_t io_operations;
 	_Atomic uint64_t io_retries;
 	_Atomic uint64_t direct_refused;
+	_Atomic uint64_t io_fixed_buffers;
+	_Atomic uint64_t io_fixed_files;
 	_Atomic uint64_t staging_in_use;
 	_Atomic uint64_t staging_high_water;
 	_Atomic uint64_t latency_sum;
