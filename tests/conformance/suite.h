@@ -29,7 +29,7 @@
 #define PATIENCE (60 * SEC)
 
 /* The data file: an odd size over several chunks. */
-#define DATA_NBYTES (4 * MIB + 1237)
+#define DATA_NBYTES (5 * MIB + 1237)
 #define DATA_SEED   UINT64_C(42)
 
 struct suite {

@@ -77,7 +77,6 @@ static void null_pointers(struct suite *s)
 	struct ds_request r;
 	struct ds_queue *q;
 	struct ds_file *file;
-	struct ds_backend *be;
 
 	r = req_read(s->data, 0, SMALL, NULL);
 	refuses(s, &r, DS_ERR_INVALID_ARGUMENT);
@@ -96,7 +95,6 @@ static void null_pointers(struct suite *s)
 	REQUIRE_RESULT(ds_status_array_create(1, NULL), DS_ERR_INVALID_ARGUMENT);
 	REQUIRE_RESULT(ds_fence_create(0, NULL), DS_ERR_INVALID_ARGUMENT);
 	REQUIRE_RESULT(ds_queue_enqueue_signal(s->q, NULL, 1), DS_ERR_INVALID_ARGUMENT);
-	(void)be;
 	ds_backend_destroy(NULL);
 	ds_file_close(NULL);
 	REQUIRE_OK(ds_queue_destroy(NULL));
@@ -104,7 +102,7 @@ static void null_pointers(struct suite *s)
 
 static void overlapping_memory(struct suite *s)
 {
-	uint8_t buf[3 * SMALL];
+	uint8_t buf[3 * SMALL] = { 0 };
 	struct ds_request r;
 
 	r = req_copy(buf, SMALL, buf);

@@ -1051,8 +1051,12 @@ static bool from_a_callback_once(struct suite *s)
 	wait_idle(s->q);
 	guarded_poison(&g);
 	REQUIRE(atomic_load(&f.is_done));
-	take(s->q);
+	/* The list may have the cancelled one before or behind the one whose callback it was. */
 	c = take(s->q);
+	if (c.id == f.other)
+		take(s->q);
+	else
+		c = take(s->q);
 	REQUIRE_CMP(c.id, ==, f.other);
 	REQUIRE_CMP(c.status == DS_STATUS_CANCELLED, ==, f.is_cancelled);
 	guarded_unmap(&g);

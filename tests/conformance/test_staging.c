@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_staging.c: the staging budget is a limit, not a hint; unaligned direct I/O. */
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,14 +15,20 @@ static void small_budget(struct suite *s, uint64_t chunk_nbytes)
 	suite_remake(s, &cfg, NULL);
 }
 
-/* In the end nothing is left in use, and the mark never was above the budget. */
+/*
+ * In the end nothing is left in use, and the mark never was above the budget. A cancelled
+ * request's memory comes back when the engine is done with it, which is after its end.
+ */
 static void require_budget(struct suite *s, uint64_t budget)
 {
 	struct ds_stats stats = backend_stats(s->be);
 
+	while (stats.staging_in_use) {
+		sched_yield();
+		stats = backend_stats(s->be);
+	}
 	REQUIRE_CMP(stats.staging_nbytes, ==, budget);
 	REQUIRE_CMP(stats.staging_high_water, <=, budget);
-	REQUIRE_CMP(stats.staging_in_use, ==, 0);
 }
 
 /* Source and destination are both many times the budget. */

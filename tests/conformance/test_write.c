@@ -133,7 +133,7 @@ static void stated_room(struct suite *s)
 
 static void by_descriptor(struct suite *s)
 {
-	uint8_t buf[5000];
+	uint8_t buf[5000] = { 0 };
 	struct ds_request r = req_write(NULL, 0, sizeof(buf), buf);
 	int fd = open(suite_path(s, "out"), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 

@@ -76,7 +76,7 @@ struct fake_engine {
 	struct ds_io_engine base;
 	struct fake_control *ctl;
 	struct ds_io_config cfg;
-	struct ds_thread threads[MAX_THREADS];
+	pthread_t threads[MAX_THREADS];
 	unsigned nr_threads;
 };
 
@@ -397,7 +397,7 @@ static void stop_threads(struct fake_engine *e)
 	pthread_cond_broadcast(&ctl->work);
 	pthread_mutex_unlock(&ctl->lock);
 	for (unsigned i = 0; i < e->nr_threads; i++)
-		ds_thread_join(&e->threads[i]);
+		pthread_join(e->threads[i], NULL);
 	ctl->is_stopping = false;
 }
 
