@@ -52,6 +52,7 @@ static void count_bytes(struct ds_op *op)
 	/* What alignment added is no business of the caller's. */
 	uint64_t nbytes = ds_min_u64(op->done_nbytes, op->wanted);
 
+	nbytes -= ds_min_u64(nbytes, op->skipped);
 	for (int i = 0; i < 2; i++) {
 		ds_count(&n[i]->io_fixed_buffers, op->io.used_fixed_buffer);
 		ds_count(&n[i]->io_fixed_files, op->io.used_fixed_file);
@@ -67,6 +68,20 @@ static void count_bytes(struct ds_op *op)
 		atomic_fetch_add_explicit(&s->bytes_delivered, nbytes, memory_order_relaxed);
 }
 
+/* What lies in the window from where the operation has stopped on is nobody's. */
+static void cut_window(struct ds_op *op)
+{
+	struct ds_window *w = op->window;
+	uint64_t begin = op->slot->file_offset + w->src_offset;
+	uint64_t valid = op->io.offset > begin ? op->io.offset - begin : 0;
+	uint64_t old = atomic_load_explicit(&w->valid_nbytes, memory_order_relaxed);
+
+	while (valid < old &&
+	       !atomic_compare_exchange_weak_explicit(&w->valid_nbytes, &old, valid,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
 /* The operation is over, well or not. Everything of it may be used again afterwards. */
 static void finish_op(struct ds_op *op)
 {
@@ -77,6 +92,8 @@ static void finish_op(struct ds_op *op)
 	bool run;
 
 	count_bytes(op);
+	if (w && op->done_nbytes < op->wanted)
+		cut_window(op);
 	run = free_op(op);
 	if (w)
 		ds_window_read_done(w);
@@ -136,7 +153,7 @@ static void op_failed(struct ds_op *op, int err)
 
 	if (is_refused_direct(op, err))
 		fall_back(op);
-	else if (is_transient && op->retries++ < DS_MAX_RETRIES && ds_slot_is_wanted(op->slot))
+	else if (is_transient && op->retries++ < DS_MAX_RETRIES && ds_slot_wants_bytes(op->slot))
 		start_again(op);
 	else
 		fail_op(op, err);
@@ -170,7 +187,7 @@ void ds_op_done(struct ds_io_op *io, int res)
 		fail_op(op, op->slot->is_write ? ENOSPC : ENODATA);
 	else if (is_at_end(op))
 		fail_op(op, ENODATA);
-	else if (!ds_slot_is_wanted(op->slot))
+	else if (!ds_slot_wants_bytes(op->slot))
 		finish_op(op);
 	else
 		start_again(op);

@@ -236,6 +236,21 @@ static inline bool ds_slot_is_wanted(struct ds_slot *s)
 	       !atomic_load_explicit(&s->error, memory_order_relaxed);
 }
 
+/*
+ * The same for bytes that only have to arrive: those before the end of the file do so
+ * although the request fails with it.
+ */
+static inline bool ds_slot_wants_bytes(struct ds_slot *s)
+{
+	int error = atomic_load_explicit(&s->error, memory_order_relaxed);
+
+	if (error == DS_ERR_END_OF_FILE && !s->codec)
+		error = DS_OK;
+	return DS_WORD_STATE(atomic_load_explicit(&s->word, memory_order_acquire)) ==
+		       DS_STATE_RUNNING &&
+	       !error;
+}
+
 /* Records the first failure; later ones are dropped. */
 void ds_slot_fail(struct ds_slot *s, ds_result result, int sys_errno, uint32_t operation, int fd,
 		  uint64_t offset, uint64_t nbytes);

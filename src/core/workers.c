@@ -125,9 +125,11 @@ static void feed(struct ds_window *w)
 static void copy(struct ds_window *w)
 {
 	struct ds_slot *s = w->slot;
+	uint64_t nbytes = ds_min_u64(w->src_nbytes,
+				     atomic_load_explicit(&w->valid_nbytes, memory_order_relaxed));
 
-	memcpy((unsigned char *)s->target.address + w->src_offset, w->bytes, w->src_nbytes);
-	delivered(s, w->src_nbytes);
+	memcpy((unsigned char *)s->target.address + w->src_offset, w->bytes, nbytes);
+	delivered(s, nbytes);
 	if (!w->staging)
 		atomic_fetch_add_explicit(&s->bytes_read, w->src_nbytes, memory_order_relaxed);
 }
