@@ -2,6 +2,7 @@
 /*
  * cmd_load.c: "dstool load": options, backends, signals, set-up and clean-up.
  */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,9 @@
 
 #define DEFAULT_QUEUE_DEPTH 128
 #define DEFAULT_MEMORY	    ((uint64_t)256 << 20)
+
+/* Descriptors for everything but requests: the standard ones, the runtime's, verifying. */
+#define OTHER_FILES 32
 
 /* A new backend is one line here. */
 static const struct backend_maker {
@@ -182,17 +186,31 @@ static int make_slots(struct load *l)
 	return TOOL_OK;
 }
 
-/* Each request in flight may hold a file open, twice with direct I/O. */
-static void raise_file_limit(const struct load *l)
+/*
+ * Each request in flight may hold a file open, twice with direct I/O. Where that is more
+ * than the system allows, fewer are in flight.
+ */
+static void fit_file_limit(struct load *l)
 {
-	rlim_t wanted = (rlim_t)(2 * l->options.queue_depth + 64);
+	uint64_t each = l->options.direct ? 2 : 1;
+	uint64_t wanted = each * l->options.queue_depth + OTHER_FILES;
 	struct rlimit limit;
+	uint64_t depth;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
 		return;
 	limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-	/* Where this is refused, opening files fails, and that is reported. */
-	setrlimit(RLIMIT_NOFILE, &limit);
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	depth = limit.rlim_cur > OTHER_FILES ? (limit.rlim_cur - OTHER_FILES) / each : 0;
+	if (depth == 0)
+		depth = 1;
+	if (depth >= l->options.queue_depth)
+		return;
+	tool_note("queue depth %" PRIu64 " instead of %" PRIu64 ": no more than %" PRIu64
+		  " files may be open",
+		  depth, l->options.queue_depth, (uint64_t)limit.rlim_cur);
+	l->options.queue_depth = depth;
 }
 
 static void walk_failed(void *arg, const char *path, const char *why)
@@ -204,7 +222,9 @@ static int set_up(struct load *l, const struct backend_maker *maker, int nr_path
 {
 	int ret = TOOL_OK;
 
+	fit_file_limit(l);
 	l->walk.failed = walk_failed;
+	l->walk.is_stopped = load_is_stopped;
 	l->walk.arg = l;
 	for (int i = 0; i < nr_paths && ret == TOOL_OK; i++)
 		ret = walk_add(&l->walk, paths[i]);
@@ -215,7 +235,6 @@ static int set_up(struct load *l, const struct backend_maker *maker, int nr_path
 	if (ret == TOOL_OK)
 		ret = make_queue(l);
 	load_buffers_init(&l->buffers, l->options.memory_nbytes);
-	raise_file_limit(l);
 	return ret;
 }
 

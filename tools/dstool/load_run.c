@@ -228,7 +228,9 @@ static void verify_slot(struct load *l, const struct load_slot *slot)
 	uint64_t begin_cpu = tool_thread_cpu_ns();
 	const char *wrong = load_verify(slot);
 
-	if (wrong) {
+	if (wrong == format_stopped) {
+		/* Neither right nor wrong: it was not finished. */
+	} else if (wrong) {
 		char why[256];
 
 		snprintf(why, sizeof(why), "verification of %" PRIu64 " bytes at %" PRIu64 ": %s",
