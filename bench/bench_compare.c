@@ -96,6 +96,13 @@ static void print_range(const struct bench_run *runs, unsigned rounds)
 	printf(" gbps_min=%.4f gbps_max=%.4f", low, high);
 }
 
+static void print_latency(const struct bench_run *runs, unsigned rounds)
+{
+	if (runs[0].max_ns > 0) /* else this peer has no requests to time */
+		printf(" p50_us=%.2f p99_us=%.2f max_us=%.1f", median_of(runs, rounds, p50_us_of),
+		       median_of(runs, rounds, p99_us_of), median_of(runs, rounds, max_us_of));
+}
+
 static void print_against(const struct bench_peer *other, const struct bench_run *mine,
 			  const struct bench_run *theirs, unsigned rounds)
 {
@@ -118,9 +125,8 @@ static void print_line(const struct bench_env *env, const struct bench_workload 
 	print_range(runs, n);
 	printf(" codec=%s%s%s", p->codec ? p->codec : "none", w->extra ? " " : "",
 	       w->extra ? w->extra : "");
-	printf(" iops=%.0f p50_us=%.2f p99_us=%.2f max_us=%.1f", median_of(runs, n, iops_of),
-	       median_of(runs, n, p50_us_of), median_of(runs, n, p99_us_of),
-	       median_of(runs, n, max_us_of));
+	printf(" iops=%.1f", median_of(runs, n, iops_of));
+	print_latency(runs, n);
 	printf(" cpu_s_per_gb=%.4f ns_per_req=%.0f cpu_ns_per_req=%.0f feed_ns_per_req=%.0f",
 	       median_of(runs, n, cpu_s_per_gb_of), median_of(runs, n, ns_per_read_of),
 	       median_of(runs, n, cpu_ns_of), median_of(runs, n, feed_ns_of));

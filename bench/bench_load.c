@@ -347,7 +347,7 @@ static void run_cold(const struct bench_env *env, const struct options *o, struc
 	unsigned workers = bench_backend_default_workers(o->backend);
 	const struct bench_peer peers[] = {
 		{ o->backend, workers, -1, NULL, load_run },
-		{ o->backend, workers, 0, "gdeflate", load_run },
+		{ o->backend, decode_workers_of(o->backend), 0, "gdeflate", load_run },
 	};
 
 	bench_compare(env, w, peers, 2);

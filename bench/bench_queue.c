@@ -4,13 +4,20 @@
  * reads outstanding and takes the results. Also the table of backends.
  */
 #include "bench.h"
+#include "ds_runtime_uring.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+static ds_result make_io_uring(const struct ds_backend_config *cfg, struct ds_backend **out)
+{
+	return ds_make_io_uring_backend(cfg, NULL, out);
+}
+
 const struct bench_backend bench_backends[] = {
 	{ "cpu", ds_make_cpu_backend, "psync" },
+	{ "io_uring", make_io_uring, "io_uring" },
 	{ NULL, NULL, NULL },
 };
 

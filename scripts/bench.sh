@@ -54,7 +54,7 @@ is_wanted() {
 # Without stopping at the first program that fails: the others' figures are still worth having.
 failed=0
 measure() {
-	program=$build/bench/$1
+	program=$build/$1
 	shift
 	if [ ! -x "$program" ]; then
 		echo "$program is not built, left out" >&2
@@ -89,12 +89,18 @@ list_backends() {
 	if [ -n "$backend" ]; then
 		echo "$backend" | tr , ' '
 	else
-		"$build/bench/bench_io" --backends
+		"$build/bench_io" --backends
 	fi
 }
 
+# Game data where it is installed, else some of the machine's own programs.
+codec_files() {
+	wads=$(find /usr/share/games/doom -name '*.wad' 2>/dev/null | sort)
+	echo "${wads:-$(find /usr/bin -type f -size +256k | sort | head -n 60)}"
+}
+
 # $backend_arg and $quick are empty or words without blanks.
-# shellcheck disable=SC2086
+# shellcheck disable=SC2046,SC2086
 measure_all() {
 	backend_arg=${backend:+--backend $backend}
 	if is_wanted io; then
@@ -109,7 +115,8 @@ measure_all() {
 		done
 	fi
 	if is_wanted codec; then
-		measure bench_codec $quick
+		measure bench_codec ${quick:+--runs 3 --levels 1,6} --threads "1,$(nproc)" \
+			$(codec_files)
 	fi
 }
 
@@ -189,6 +196,17 @@ pivot() {
 	END { print_table("workload") }' "$results" "$results"
 }
 
+# A row a level and number of threads, a column a format.
+codec_table() {
+	awk "$read_pairs"'
+	pairs() && v["workload"] ~ /_decode$/ && ("mbps" in v) && !("path" in v) {
+		name = v["workload"]
+		sub(/_decode$/, "", name)
+		put("\"level " v["level"] "\\n" v["threads"] " threads\"", name, v["mbps"] / 1000)
+	}
+	END { print_table("level") }' "$results"
+}
+
 # sweep METRIC WORKLOAD: a row a number of threads, a column a peer.
 sweep() {
 	awk -v metric="$1" -v workload="$2" "$read_pairs"'
@@ -227,6 +245,8 @@ draw() {
 	chart ratio ratio 'Speed against bare pread with as many threads' 'ratio'
 	pivot gbps '^(load|decode)-' >"$out/load.dat"
 	chart load linear 'Loading real files' 'GB/s of delivered bytes'
+	codec_table >"$out/codec.dat"
+	chart codec linear 'Decoding in memory' 'GB/s'
 	for c in cached direct cold; do
 		for s in 4k 64k 1m; do
 			m=gbps
@@ -256,6 +276,8 @@ summary() {
 	pairs() {
 		name = v["backend"]
 		if ("codec" in v && v["codec"] != "none") name = name "/" v["codec"]
+		if (!("backend" in v) && "level" in v) name = "level " v["level"]
+		if ("mbps" in v) v["gbps"] = v["mbps"] / 1000
 		printf "%-22s %-16s %3s %9s %9s %9s %9s %9s  %s\n", v["workload"], name,
 			show("threads", "%s"), show("gbps", "%.3f"), show("iops", "%.0f"),
 			show("p50_us", "%.1f"), show("p99_us", "%.1f"),

@@ -51,10 +51,10 @@ EXCEPTIONS = {
 # Library header -> the files that may use it.
 OUTSIDE = {
     r"liburing(\.h|/.*)": r"src/io/uring\w*\.[ch]",
-    r"zstd\w*\.h": r"src/codec/zstd\.c|tools/dstool/format_zstd\.c|tests/.*|bench/.*|fuzz/.*",
+    r"zstd\w*\.h": r"src/codec/zstd\.c|tools/dstool/zstd_codec\.c|tests/.*|bench/.*|fuzz/.*",
     r"vulkan/.*": r"src/device/vulkan/.*|include/ds_runtime_vulkan\.h",
     r"libdeflate\.h": r"bench/.*",
-    r"cmocka\.h": r"tests/unit/.*",
+    r"cmocka\.h": r"tests/(unit|conformance)/.*",
 }
 
 # A unit test sees the inside of one folder of src.

@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/backend_priv.h"
+#include "core/queue.h"
 #include "core/copy_struct.h"
+#include "core/result.h"
 
 #define DEFAULT_STAGING_NBYTES (32u << 20)
 #define MIN_STAGING_NBYTES     (1u << 20)
@@ -185,15 +186,38 @@ bool ds_backend_has_codec(const struct ds_backend *be, uint32_t codec)
 	return be && (codec == DS_CODEC_NONE || ds_backend_codec(be, codec));
 }
 
+static ds_result sum_queues(struct ds_backend *be, struct ds_stats *st)
+{
+	struct ds_counters *sum = calloc(1, sizeof(*sum));
+
+	if (!sum)
+		return DS_ERR_NO_MEMORY;
+	pthread_mutex_lock(&be->queues_lock);
+	ds_counters_add(sum, &be->gone);
+	for (struct ds_list *n = be->queues.next; n != &be->queues; n = n->next) {
+		struct ds_queue *q = ds_list_entry(n, struct ds_queue, link);
+
+		ds_counters_add(sum, &q->counters);
+		st->requests_in_flight += atomic_load(&q->in_flight);
+	}
+	pthread_mutex_unlock(&be->queues_lock);
+	ds_counters_read(sum, st);
+	free(sum);
+	return DS_OK;
+}
+
 ds_result ds_backend_get_stats(struct ds_backend *be, struct ds_stats *out)
 {
 	struct ds_stats st = { .size = sizeof(st) };
 	struct ds_pipeline *pl;
+	ds_result ret;
 
 	if (!be)
 		return DS_ERR_INVALID_ARGUMENT;
 	pl = &be->pipeline;
-	ds_counters_read(&be->counters, &st);
+	ret = sum_queues(be, &st);
+	if (ret)
+		return ret;
 	pthread_mutex_lock(&pl->lock);
 	st.staging_nbytes = pl->staging.nbytes;
 	st.staging_in_use = pl->staging.in_use;
@@ -204,4 +228,28 @@ ds_result ds_backend_get_stats(struct ds_backend *be, struct ds_stats *out)
 	st.cpu_ns = cpu_ns(&be->cpu);
 	st.log_records_lost = atomic_load(&be->service.log_lost);
 	return ds_copy_out(out, &st, sizeof(st), DS_STATS_SIZE_0);
+}
+
+ds_result ds_backend_register_memory(struct ds_backend *be, void *data, size_t nbytes)
+{
+	struct ds_io_engine *e;
+
+	if (!be || !data || !nbytes)
+		return DS_ERR_INVALID_ARGUMENT;
+	e = be->pipeline.engine;
+	if (!e->ops->register_memory)
+		return DS_ERR_UNSUPPORTED;
+	return ds_result_from_errno(-e->ops->register_memory(e, data, nbytes));
+}
+
+ds_result ds_backend_unregister_memory(struct ds_backend *be, void *data)
+{
+	struct ds_io_engine *e;
+
+	if (!be || !data)
+		return DS_ERR_INVALID_ARGUMENT;
+	e = be->pipeline.engine;
+	if (!e->ops->unregister_memory)
+		return DS_ERR_UNSUPPORTED;
+	return ds_result_from_errno(-e->ops->unregister_memory(e, data));
 }

@@ -70,8 +70,6 @@ static void count_end(struct ds_counters *n, const struct ds_slot *s)
 
 	switch (c->status) {
 	case DS_STATUS_COMPLETE:
-		ds_count(&n->completed, 1);
-		ds_count(&n->bytes_delivered, c->bytes_transferred);
 		ds_count(&n->path_requests[c->path], 1);
 		ds_count(&n->path_bytes[c->path], c->bytes_transferred);
 		if (s->codec)
@@ -96,7 +94,6 @@ void ds_request_ended(struct ds_slot *s, bool was_submitted)
 
 	fill_completion(s, word, was_submitted);
 	count_end(&q->counters, s);
-	count_end(&q->be->counters, s);
 	if (s->completion.status == DS_STATUS_FAILED && sv->error_callback) {
 		ds_service_push(sv, s);
 		return;
@@ -152,8 +149,6 @@ static void push_done(struct ds_queue *q, struct ds_slot *s)
 void ds_queue_uncount_in_flight(struct ds_queue *q)
 {
 	atomic_fetch_sub(&q->in_flight, 1);
-	ds_uncount(&q->counters.in_flight, 1);
-	ds_uncount(&q->be->counters.in_flight, 1);
 }
 
 void ds_queue_wake_all(struct ds_queue *q)
@@ -183,7 +178,8 @@ void ds_queue_publish(struct ds_slot *s)
 		push_done(q, s);
 		set_event(q);
 	}
-	atomic_fetch_sub(&q->unended, 1);
+	if (atomic_fetch_sub(&q->unended, 1) == 1)
+		ds_queue_space_freed(q); /* who waits for space may have to give up now */
 	if (was_submitted)
 		ds_queue_uncount_in_flight(q);
 	/* s may be taken and used again from here on. */

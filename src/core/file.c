@@ -25,10 +25,27 @@ void ds_file_ref(struct ds_file *f)
 	atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
 }
 
+static int32_t register_fd(struct ds_file *f, int fd)
+{
+	struct ds_io_engine *e = f->be->pipeline.engine;
+
+	return fd >= 0 && e->ops->register_file ? e->ops->register_file(e, fd) : -1;
+}
+
+static void unregister(struct ds_file *f, int32_t slot)
+{
+	struct ds_io_engine *e = f->be->pipeline.engine;
+
+	if (slot >= 0)
+		e->ops->unregister_file(e, slot);
+}
+
 void ds_file_unref(struct ds_file *f)
 {
 	if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	unregister(f, f->slot);
+	unregister(f, f->direct_slot);
 	if (f->direct_fd >= 0)
 		close(f->direct_fd);
 	close(f->fd);
@@ -79,7 +96,8 @@ static bool wants_direct(const struct ds_backend *be, uint32_t flags)
 {
 	if (flags & (DS_FILE_DIRECT | DS_FILE_BUFFERED))
 		return flags & DS_FILE_DIRECT;
-	return be->direct == DS_DIRECT_ON;
+	return be->direct == DS_DIRECT_ON ||
+	       (be->direct == DS_DIRECT_AUTO && be->pipeline.engine->ops->is_cached);
 }
 
 static void setup_direct(struct ds_file *f)
@@ -130,6 +148,9 @@ static ds_result make_file(struct ds_backend *be, int fd, uint32_t flags, struct
 	ds_backend_ref(be);
 	if (wants_direct(be, flags))
 		setup_direct(f);
+	f->finds_cached = be->direct == DS_DIRECT_AUTO && !(flags & DS_FILE_DIRECT);
+	f->slot = register_fd(f, f->fd);
+	f->direct_slot = register_fd(f, f->direct_fd);
 	*out = f;
 	return DS_OK;
 }
@@ -210,6 +231,9 @@ static ds_result init_from_file(struct ds_io_target *io, struct ds_backend *be, 
 	io->direct_fd = atomic_load_explicit(&f->is_direct_refused, memory_order_relaxed)
 				? -1
 				: f->direct_fd;
+	io->slot = f->slot;
+	io->direct_slot = f->direct_slot;
+	io->finds_cached = f->finds_cached;
 	io->memory_alignment = f->memory_alignment;
 	io->offset_alignment = f->offset_alignment;
 	return DS_OK;
@@ -226,6 +250,9 @@ static ds_result init_from_fd(struct ds_io_target *io, int fd, bool for_writing)
 	io->file = NULL;
 	io->fd = fd;
 	io->direct_fd = -1;
+	io->slot = -1;
+	io->direct_slot = -1;
+	io->finds_cached = false;
 	/* The caller's own choice; then there is no page cache to fall back to. */
 	if (flags & O_DIRECT) {
 		io->direct_fd = fd;

@@ -14,6 +14,9 @@ struct ds_file {
 	struct ds_backend *be;
 	int fd;
 	int direct_fd; /* -1: no direct I/O */
+	int32_t slot;  /* registered with the engine, or negative */
+	int32_t direct_slot;
+	bool finds_cached; /* direct I/O is our choice, not the caller's: see ds_io_op.cached_fd */
 	uint32_t memory_alignment;
 	uint32_t offset_alignment;
 	bool is_writable;

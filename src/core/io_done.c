@@ -15,13 +15,13 @@
 static void count_retry(struct ds_slot *s)
 {
 	ds_count(&s->queue->counters.io_retries, 1);
-	ds_count(&s->queue->be->counters.io_retries, 1);
 }
 
 static void start_again(struct ds_op *op)
 {
 	count_retry(op->slot);
 	op->io.next = NULL;
+	atomic_store_explicit(&op->io.engine_data, 0, memory_order_relaxed);
 	op->pl->engine->ops->start(op->pl->engine, &op->io);
 }
 
@@ -47,14 +47,17 @@ static bool free_op(struct ds_op *op)
 static void count_bytes(struct ds_op *op)
 {
 	struct ds_slot *s = op->slot;
-	struct ds_counters *n[2] = { &s->queue->counters, &s->queue->be->counters };
+	struct ds_counters *n = &s->queue->counters;
 	/* What alignment added is no business of the caller's. */
 	uint64_t nbytes = ds_min_u64(op->done_nbytes, op->wanted);
 
+	if (op->io.used_fixed_buffer)
+		ds_count(&n->io_fixed_buffers, 1);
+	if (op->io.used_fixed_file)
+		ds_count(&n->io_fixed_files, 1);
 	if (!nbytes)
 		return;
-	for (int i = 0; i < 2; i++)
-		ds_count(s->is_write ? &n[i]->bytes_written : &n[i]->bytes_read, nbytes);
+	ds_count(s->is_write ? &n->bytes_written : &n->bytes_read, nbytes);
 	atomic_fetch_add_explicit(&s->bytes_read, nbytes, memory_order_relaxed);
 	if (op->io.is_direct)
 		atomic_fetch_add_explicit(&s->bytes_direct, nbytes, memory_order_relaxed);
@@ -106,7 +109,6 @@ static void fall_back(struct ds_op *op)
 	struct ds_file *f = s->io.file;
 
 	ds_count(&s->queue->counters.direct_refused, 1);
-	ds_count(&s->queue->be->counters.direct_refused, 1);
 	if (f && !op->io.is_staging)
 		ds_log(&s->queue->be->service, DS_LOG_INFO, "pipeline", "pread", DS_OK, EINVAL, 0,
 		       "fd %d refuses direct I/O at %llu; using the page cache", op->io.fd,
@@ -115,6 +117,7 @@ static void fall_back(struct ds_op *op)
 		atomic_store_explicit(&f->is_direct_refused, true, memory_order_relaxed);
 	op->io.is_direct = false;
 	op->io.fd = s->io.fd;
+	op->io.file_slot = s->io.slot;
 	start_again(op);
 }
 
@@ -130,10 +133,25 @@ static void op_failed(struct ds_op *op, int err)
 
 	if (is_refused_direct(op, err))
 		fall_back(op);
-	else if (is_transient && op->retries++ < DS_MAX_RETRIES && ds_slot_is_wanted(op->slot))
+	else if (is_transient && op->retries++ < DS_MAX_RETRIES && ds_slot_wants_bytes(op->slot))
 		start_again(op);
 	else
 		fail_op(op, err);
+}
+
+/* What a window has of the file lies before the point that this operation reached. */
+static void meet_end(struct ds_op *op)
+{
+	struct ds_window *w = op->window;
+	unsigned char *reached = op->io.buf;
+
+	pthread_mutex_lock(&op->pl->lock);
+	if (w && reached < w->bytes)
+		w->src_nbytes = 0;
+	else if (w && (uint64_t)(reached - w->bytes) < w->src_nbytes)
+		w->src_nbytes = (uint64_t)(reached - w->bytes);
+	pthread_mutex_unlock(&op->pl->lock);
+	fail_op(op, ENODATA);
 }
 
 /* A direct read that stops between blocks has met the end of the file. */
@@ -160,11 +178,11 @@ void ds_op_done(struct ds_io_op *io, int res)
 	io->offset += (uint32_t)res;
 	io->buf = (unsigned char *)io->buf + res;
 	io->nbytes -= (uint32_t)res;
-	if (res == 0)
-		fail_op(op, op->slot->is_write ? ENOSPC : ENODATA);
-	else if (is_at_end(op))
-		fail_op(op, ENODATA);
-	else if (!ds_slot_is_wanted(op->slot))
+	if (res == 0 && op->slot->is_write)
+		fail_op(op, ENOSPC);
+	else if (res == 0 || is_at_end(op))
+		meet_end(op);
+	else if (!ds_slot_wants_bytes(op->slot))
 		finish_op(op);
 	else
 		start_again(op);

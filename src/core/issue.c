@@ -45,7 +45,9 @@ static struct ds_op *make_op(struct ds_pipeline *pl, struct ds_slot *s, struct d
 		.nbytes = nbytes,
 		.offset = offset,
 		.buf = buf,
-		.file_slot = -1,
+		.file_slot = is_direct ? s->io.direct_slot : s->io.slot,
+		.cached_fd = s->io.finds_cached ? s->io.fd : -1,
+		.cached_slot = s->io.slot,
 		.done = ds_op_done,
 	};
 	ds_list_push_back(&s->ops, &op->link);
@@ -59,7 +61,6 @@ static struct ds_op *make_op(struct ds_pipeline *pl, struct ds_slot *s, struct d
 	batch->last = &op->io;
 	batch->nbytes += nbytes;
 	ds_count(&s->queue->counters.io_operations, 1);
-	ds_count(&s->queue->be->counters.io_operations, 1);
 	return op;
 }
 
@@ -145,6 +146,12 @@ static enum ds_issue issue_staged(struct ds_pipeline *pl, struct ds_slot *s, str
 	return more_or_last(s);
 }
 
+static bool is_cached(struct ds_pipeline *pl, const struct ds_slot *s, uint64_t offset,
+		      uint64_t nbytes)
+{
+	return pl->engine->ops->is_cached(pl->engine, s->io.fd, offset, nbytes);
+}
+
 static enum ds_issue issue_read(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)
 {
 	uint64_t offset = file_offset(s);
@@ -161,6 +168,8 @@ static enum ds_issue issue_read(struct ds_pipeline *pl, struct ds_slot *s, struc
 	straight = split_direct(&s->io, offset, (uintptr_t)dst, n, &staged);
 	if (straight)
 		return issue_straight(pl, s, batch, offset, dst, straight, true);
+	if (s->io.finds_cached && is_cached(pl, s, offset, staged))
+		return issue_straight(pl, s, batch, offset, dst, staged, false);
 	return issue_staged(pl, s, batch, staged);
 }
 

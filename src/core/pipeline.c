@@ -64,7 +64,10 @@ static ds_result init_windows(struct ds_pipeline *pl)
 static ds_result make_engine(struct ds_pipeline *pl, const struct ds_backend_config *cfg,
 			     const struct ds_backend_parts *parts)
 {
+	char why[160] = "";
 	struct ds_io_config io = {
+		.why = why,
+		.why_nbytes = sizeof(why),
 		.nr_workers = cfg->io_workers,
 		.staging = pl->staging.base,
 		.staging_nbytes = pl->staging.nbytes,
@@ -77,7 +80,8 @@ static ds_result make_engine(struct ds_pipeline *pl, const struct ds_backend_con
 	if (!err)
 		return DS_OK;
 	ds_log(&pl->be->service, DS_LOG_ERROR, "backend", "create", ds_result_from_errno(-err),
-	       -err, 0, "the %s backend's I/O engine cannot be made", parts->name);
+	       -err, 0, "the %s backend cannot be made: %s", parts->name,
+	       why[0] ? why : "its I/O engine refuses");
 	return err == -ENOMEM	? DS_ERR_NO_MEMORY
 	       : err == -EAGAIN ? DS_ERR_SYSTEM
 				: DS_ERR_UNAVAILABLE;

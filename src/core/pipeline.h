@@ -73,9 +73,9 @@ struct ds_window {
 	size_t staging_nbytes;
 	const unsigned char *bytes; /* where the wanted bytes begin */
 	uint64_t src_offset;	    /* relative to the source's beginning */
-	uint64_t src_nbytes;
-	atomic_uint reads; /* outstanding, plus one while operations are being made */
-	const void *head;  /* units: the stream's head */
+	uint64_t src_nbytes;	    /* less once the end of the file was met */
+	atomic_uint reads;	    /* outstanding, plus one while operations are being made */
+	const void *head;	    /* units: the stream's head */
 	uint32_t first_unit;
 	uint32_t nr_units;  /* of the window */
 	uint32_t all_units; /* of the stream */

@@ -154,6 +154,7 @@ ds_result ds_queue_destroy(struct ds_queue *q)
 	ds_queue_submit(q);
 	pthread_mutex_lock(&be->queues_lock);
 	ds_list_remove(&q->link);
+	ds_counters_add(&be->gone, &q->counters);
 	pthread_mutex_unlock(&be->queues_lock);
 
 	ds_queue_drop_live(q, 1);
@@ -220,13 +221,19 @@ void ds_queue_space_freed(struct ds_queue *q)
 uint32_t ds_queue_request_status(struct ds_queue *q, uint64_t id)
 {
 	uint32_t index = (uint32_t)id;
+	struct ds_slot *s;
 	uint64_t w;
 
 	if (!q || index >= q->capacity)
 		return 0;
-	w = atomic_load_explicit(&q->slots[index].word, memory_order_acquire);
+	s = &q->slots[index];
+	w = atomic_load_explicit(&s->word, memory_order_acquire);
 	if (DS_WORD_GENERATION(w) != id >> 32)
 		return 0;
+	/* The error callback is the first to know. */
+	if (DS_WORD_STATE(w) == DS_STATE_FAILED &&
+	    !atomic_load_explicit(&s->is_published, memory_order_acquire))
+		return DS_STATUS_RUNNING;
 	return DS_WORD_STATE(w) == DS_STATE_CANCELLING ? DS_STATUS_RUNNING : DS_WORD_STATE(w);
 }
 
@@ -237,6 +244,7 @@ ds_result ds_queue_get_stats(struct ds_queue *q, struct ds_stats *out)
 	if (!q)
 		return DS_ERR_INVALID_ARGUMENT;
 	ds_counters_read(&q->counters, &st);
+	st.requests_in_flight = atomic_load(&q->in_flight);
 	st.staging_nbytes = q->be->pipeline.staging.nbytes;
 	st.io_workers = q->be->pipeline.engine->nr_workers;
 	st.decode_workers = q->be->pipeline.workers.nr;

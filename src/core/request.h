@@ -57,6 +57,9 @@ struct ds_io_target {
 	struct ds_file *file; /* NULL: a bare descriptor */
 	int fd;		      /* through the page cache */
 	int direct_fd;	      /* with O_DIRECT, or -1 */
+	int32_t slot;	      /* registered with the engine, or negative */
+	int32_t direct_slot;
+	bool finds_cached; /* direct reads go through the page cache where that has the range */
 	uint32_t memory_alignment;
 	uint32_t offset_alignment;
 };
@@ -231,6 +234,19 @@ static inline bool ds_slot_is_wanted(struct ds_slot *s)
 	return DS_WORD_STATE(atomic_load_explicit(&s->word, memory_order_acquire)) ==
 		       DS_STATE_RUNNING &&
 	       !atomic_load_explicit(&s->error, memory_order_relaxed);
+}
+
+/*
+ * Whether bytes without a codec are still worth delivering: also when the end of the file was
+ * met, for what lies before it counts.
+ */
+static inline bool ds_slot_wants_bytes(struct ds_slot *s)
+{
+	int error = atomic_load_explicit(&s->error, memory_order_relaxed);
+
+	return DS_WORD_STATE(atomic_load_explicit(&s->word, memory_order_acquire)) ==
+		       DS_STATE_RUNNING &&
+	       (!error || error == DS_ERR_END_OF_FILE);
 }
 
 /* Records the first failure; later ones are dropped. */

@@ -96,6 +96,7 @@ ds_result ds_result_from_errno(int errno_value)
 	case EEXIST:
 		return DS_ERR_EXISTS;
 	case EINVAL:
+	case E2BIG:
 		return DS_ERR_INVALID_ARGUMENT;
 	case EOPNOTSUPP:
 	case ENOSYS:

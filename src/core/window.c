@@ -159,7 +159,7 @@ void ds_window_read_done(struct ds_window *w)
 
 	if (atomic_fetch_sub_explicit(&w->reads, 1, memory_order_acq_rel) != 1)
 		return;
-	if (!ds_slot_is_wanted(s)) {
+	if (!(w->kind == DS_WINDOW_COPY ? ds_slot_wants_bytes(s) : ds_slot_is_wanted(s))) {
 		if (w->kind == DS_WINDOW_FEED)
 			end_ready_windows(pl, s->stream);
 		ds_window_end(w);

@@ -28,6 +28,7 @@ enum {
 	GD_MAX_BLOCKS = 128,
 	/* All stored, as many blocks as there can be, and 63 bits in each lane that nobody reads. */
 	GD_MAX_WORDS = (DS_GDEFLATE_TILE_NBYTES + 3 * GD_MAX_BLOCKS + 8 * GD_NR_LANES) / 4,
+	GD_LOG_SHIFT = 8,	 /* logarithms have this many bits after the point */
 	GD_LENGTH_SYMBOLS = 259, /* lengths above 258 have the last symbol */
 };
 
@@ -50,6 +51,12 @@ static inline unsigned gd_token_length(uint32_t token)
 static inline unsigned gd_token_distance(uint32_t token)
 {
 	return token >> 16;
+}
+
+/* How many bytes it stands for. */
+static inline unsigned gd_token_nbytes(uint32_t token)
+{
+	return gd_is_copy(token) ? gd_token_length(token) : 1;
 }
 
 static inline unsigned gd_log2(uint32_t v)
@@ -150,8 +157,21 @@ size_t ds_gd_greedy_finder_nbytes(void);
 void ds_gd_parse_greedy(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes);
 void ds_gd_parse_lazy(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes);
 
+size_t ds_gd_optimal_finder_nbytes(void);
+void ds_gd_parse_optimal(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes);
+
+/* Logarithms without a libm, so that they are the same everywhere. */
+void ds_gd_init_log2(struct ds_gdeflate_encoder *enc);
+
+static inline uint32_t ds_gd_log2(const struct ds_gdeflate_encoder *enc, uint32_t v)
+{
+	unsigned n = gd_log2(v);
+	uint32_t fraction = n >= 8 ? v >> (n - 8) : v << (8 - n);
+
+	return (n << GD_LOG_SHIFT) + enc->log2_fraction[fraction & 255];
+}
+
 /* Fills enc->blocks. */
-void ds_gd_init_split(struct ds_gdeflate_encoder *enc);
 void ds_gd_split(struct ds_gdeflate_encoder *enc);
 
 void ds_gd_count_tokens(const struct ds_gdeflate_encoder *enc, uint32_t first, uint32_t nr_tokens,

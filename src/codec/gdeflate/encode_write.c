@@ -209,7 +209,7 @@ static uint32_t block_nbytes(const struct ds_gdeflate_encoder *enc, const struct
 	uint32_t n = 0;
 
 	for (uint32_t i = b->first; i < b->first + b->nr_tokens; i++)
-		n += gd_is_copy(enc->tokens[i]) ? gd_token_length(enc->tokens[i]) : 1;
+		n += gd_token_nbytes(enc->tokens[i]);
 	return n;
 }
 
