@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "backends.h"
 #include "load.h"
 #include "options.h"
 #include "tool.h"
@@ -18,15 +19,6 @@
 
 /* Descriptors for everything but requests: the standard ones, the runtime's, verifying. */
 #define OTHER_FILES 32
-
-/* A new backend is one line here. */
-static const struct backend_maker {
-	const char *name;
-	ds_result (*make)(const struct ds_backend_config *cfg, struct ds_backend **out);
-} backend_makers[] = {
-	{ "cpu", ds_make_cpu_backend },
-};
-#define NR_BACKENDS (sizeof(backend_makers) / sizeof(backend_makers[0]))
 
 /* -------------------------------------------------------------- stopping */
 
@@ -120,11 +112,11 @@ static bool parse(int argc, char **argv, struct load_options *o, int *nr_paths, 
 	return options_parse(&spec, argc, argv, nr_paths, exit_code);
 }
 
-static const struct backend_maker *find_backend(const char *name)
+static const struct tool_backend *find_backend(const char *name)
 {
-	for (size_t i = 0; i < NR_BACKENDS; i++) {
-		if (strcmp(backend_makers[i].name, name) == 0)
-			return &backend_makers[i];
+	for (size_t i = 0; backend_at(i); i++) {
+		if (strcmp(backend_at(i)->name, name) == 0)
+			return backend_at(i);
 	}
 	tool_error("load: --backend: this build has no backend '%s'", name);
 	return NULL;
@@ -140,7 +132,7 @@ static void on_log(void *user_data, const struct ds_log_record *record)
 		fprintf(stderr, "dstool: %s: %s\n", record->subsystem, record->message);
 }
 
-static int make_backend(struct load *l, const struct backend_maker *maker)
+static int make_backend(struct load *l, const struct tool_backend *kind)
 {
 	struct ds_backend_config cfg = DS_BACKEND_CONFIG_INIT;
 	ds_result ret;
@@ -149,10 +141,10 @@ static int make_backend(struct load *l, const struct backend_maker *maker)
 	cfg.decode_workers = (uint32_t)l->options.nr_decode_workers;
 	cfg.direct = l->options.direct ? DS_DIRECT_ON : DS_DIRECT_AUTO;
 	cfg.log_callback = on_log;
-	ret = maker->make(&cfg, &l->backend);
+	ret = kind->make(&cfg, &l->backend);
 	if (ret == DS_OK)
 		return TOOL_OK;
-	tool_error("backend %s: %s", maker->name, ds_result_message(ret));
+	tool_error("backend %s: %s", kind->name, ds_result_message(ret));
 	return TOOL_FAILED;
 }
 
@@ -218,7 +210,7 @@ static void walk_failed(void *arg, const char *path, const char *why)
 	load_fail(arg, path, why);
 }
 
-static int set_up(struct load *l, const struct backend_maker *maker, int nr_paths, char **paths)
+static int set_up(struct load *l, const struct tool_backend *kind, int nr_paths, char **paths)
 {
 	int ret = TOOL_OK;
 
@@ -231,7 +223,7 @@ static int set_up(struct load *l, const struct backend_maker *maker, int nr_path
 	if (ret == TOOL_OK)
 		ret = make_slots(l);
 	if (ret == TOOL_OK)
-		ret = make_backend(l, maker);
+		ret = make_backend(l, kind);
 	if (ret == TOOL_OK)
 		ret = make_queue(l);
 	load_buffers_init(&l->buffers, l->options.memory_nbytes);
@@ -258,22 +250,22 @@ int cmd_load(int argc, char **argv)
 {
 	struct load l = {
 		.options = {
-			.backend = "cpu",
+			.backend = backend_at(0)->name,
 			.queue_depth = DEFAULT_QUEUE_DEPTH,
 			.memory_nbytes = DEFAULT_MEMORY,
 		},
 	};
-	const struct backend_maker *maker;
+	const struct tool_backend *kind;
 	int nr_paths;
 	int ret;
 
 	if (!parse(argc, argv, &l.options, &nr_paths, &ret))
 		return ret;
-	maker = find_backend(l.options.backend);
-	if (!maker)
+	kind = find_backend(l.options.backend);
+	if (!kind)
 		return TOOL_USAGE;
 	catch_stop_signals();
-	ret = set_up(&l, maker, nr_paths, argv);
+	ret = set_up(&l, kind, nr_paths, argv);
 	if (ret == TOOL_OK)
 		ret = load_run(&l);
 	if (ret == TOOL_OK)
