@@ -3,7 +3,7 @@
 # The progress bar is there on a terminal, and only there.
 . "$(dirname "$0")/common.sh"
 
-make_text text 500000
+make_text text 800000
 run 0 "$dstool" compress --level 12 --threads 1 text out
 grep -q "$(printf '\r')" stderr && fail "a bar where there is no terminal"
 says "ratio" stderr
