@@ -54,7 +54,7 @@ OUTSIDE = {
     r"zstd\w*\.h": r"src/codec/zstd\.c|tools/dstool/zstd_codec\.c|tests/.*|bench/.*|fuzz/.*",
     r"vulkan/.*": r"src/device/vulkan/.*|include/ds_runtime_vulkan\.h",
     r"libdeflate\.h": r"bench/.*",
-    r"cmocka\.h": r"tests/unit/.*",
+    r"cmocka\.h": r"tests/(unit|conformance)/.*",
 }
 
 # A unit test sees the inside of one folder of src.
