@@ -195,8 +195,10 @@ static void plan_queue(struct peer_list *l, const struct options *o, bool is_dir
 		}
 		if (!i)
 			first = self;
-		if (!i && is_direct && o->nr_backends > 1)
+		if (!i && is_direct && o->nr_backends > 1) {
 			four = add_peer(l, name, 4);
+			l->peers[four].variant = "4workers";
+		}
 	}
 }
 

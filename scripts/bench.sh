@@ -215,6 +215,22 @@ sweep() {
 	END { print_table("threads") }' "$results"
 }
 
+# relative_to NAME: each cell of a table divided by its row's cell in that column.
+relative_to() {
+	awk -v name="$1" '
+	NR == 1 { for (i = 2; i <= NF; i++) if ($i == name) at = i }
+	{
+		line = $1
+		for (i = 2; i <= NF; i++) {
+			if (i == at) continue
+			if (NR == 1) line = line " " $i
+			else if (!at || $i == "NaN" || $at == "NaN") line = line " NaN"
+			else line = line " " $i / $at
+		}
+		print line
+	}'
+}
+
 columns() {
 	head -n 1 "$1" | wc -w
 }
@@ -242,8 +258,8 @@ draw() {
 	chart disk-4k linear '4 KiB reads from the disk, 64 outstanding' 'reads a second'
 	pivot cpu_s_per_gb '^(cached|direct|cold|half)-' >"$out/cpu.dat"
 	chart cpu log 'CPU time' 'CPU seconds per GB (log)'
-	pivot ratio_to_peer '^(cached|direct|cold|cost)-' >"$out/ratio.dat"
-	chart ratio ratio 'Speed against bare pread with as many threads' 'ratio'
+	pivot iops '^(cached|direct|cold|cost)-' | relative_to bare >"$out/ratio.dat"
+	chart ratio ratio 'Speed relative to bare pread with as many threads as the CPU backend' ratio
 	pivot gbps '^(load|decode)-' >"$out/load.dat"
 	chart load linear 'Loading real files' 'GB/s of delivered bytes'
 	codec_table >"$out/codec.dat"
