@@ -258,7 +258,7 @@ draw() {
 	chart disk-4k linear '4 KiB reads from the disk, 64 outstanding' 'reads a second'
 	pivot cpu_s_per_gb '^(cached|direct|cold|half)-' >"$out/cpu.dat"
 	chart cpu log 'CPU time' 'CPU seconds per GB (log)'
-	pivot iops '^(cached|direct|cold|cost)-' | relative_to bare >"$out/ratio.dat"
+	pivot iops '^(cached-|direct-|cold-|cost-4k)' | relative_to bare >"$out/ratio.dat"
 	chart ratio ratio 'Speed relative to bare pread with as many threads as the CPU backend' ratio
 	pivot gbps '^(load|decode)-' >"$out/load.dat"
 	chart load linear 'Loading real files' 'GB/s of delivered bytes'
