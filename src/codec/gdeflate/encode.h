@@ -107,6 +107,7 @@ struct gd_segment {
 /* What a level asks of the parsers. */
 struct gd_level {
 	enum gd_parser {
+		GD_FAST,
 		GD_GREEDY,
 		GD_LAZY,
 		GD_LAZY2,
@@ -120,16 +121,12 @@ struct gd_level {
 
 extern const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1];
 
-/* The writer's view of a lane; see encode_write.c. */
-struct gd_lane {
-	uint64_t acc;
-	uint32_t nbits;
-	uint32_t word;
-	uint32_t next_word;
-};
-
+/* The lanes, as the writer sees them; see encode_write.c. */
 struct gd_writer {
-	struct gd_lane lanes[GD_NR_LANES];
+	uint64_t acc[GD_NR_LANES];
+	uint32_t nbits[GD_NR_LANES];
+	uint32_t word[GD_NR_LANES];
+	uint32_t next_word[GD_NR_LANES];
 	uint32_t nr_words;
 	uint32_t words[1 + GD_MAX_WORDS];
 };
@@ -143,6 +140,7 @@ struct ds_gdeflate_encoder {
 	struct gd_block blocks[GD_MAX_BLOCKS];
 	struct gd_segment segments[GD_MAX_BLOCKS];
 	struct gd_writer writer;
+	uint64_t steps[GD_MAX_TOKENS + 1][2];	  /* of a block; see encode_write.c */
 	uint8_t length_symbol[GD_LENGTH_SYMBOLS]; /* relative to GD_FIRST_LENGTH */
 	uint16_t log2_fraction[256];
 };
@@ -153,6 +151,8 @@ static inline unsigned gd_length_index(const struct ds_gdeflate_encoder *enc, un
 }
 
 /* Parsers: fill enc->tokens. */
+size_t ds_gd_fast_finder_nbytes(void);
+void ds_gd_parse_fast(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes);
 size_t ds_gd_greedy_finder_nbytes(void);
 void ds_gd_parse_greedy(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes);
 void ds_gd_parse_lazy(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes);

@@ -120,7 +120,8 @@ static uint32_t least_length(const uint8_t *in, uint32_t nbytes)
 	uint8_t seen[256] = { 0 };
 	uint32_t nr_seen = 0, i;
 
-	for (i = 0; i < nbytes; i++)
+	/* A sample does. */
+	for (i = 0; i < nbytes; i += 1 + nbytes / 4096)
 		seen[in[i]] = 1;
 	for (i = 0; i < 256; i++)
 		nr_seen += seen[i];
