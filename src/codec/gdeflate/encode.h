@@ -28,7 +28,8 @@ enum {
 	GD_MAX_BLOCKS = 128,
 	/* All stored, as many blocks as there can be, and 63 bits in each lane that nobody reads. */
 	GD_MAX_WORDS = (DS_GDEFLATE_TILE_NBYTES + 3 * GD_MAX_BLOCKS + 8 * GD_NR_LANES) / 4,
-	GD_LOG_SHIFT = 8,	 /* logarithms have this many bits after the point */
+	GD_LOG_SHIFT = 8, /* logarithms have this many bits after the point */
+	GD_SMALL_WEIGHTS = 1024,
 	GD_LENGTH_SYMBOLS = 259, /* lengths above 258 have the last symbol */
 };
 
@@ -143,6 +144,7 @@ struct ds_gdeflate_encoder {
 	uint64_t steps[GD_MAX_TOKENS + 1][2];	  /* of a block; see encode_write.c */
 	uint8_t length_symbol[GD_LENGTH_SYMBOLS]; /* relative to GD_FIRST_LENGTH */
 	uint16_t log2_fraction[256];
+	uint32_t small_weights[GD_SMALL_WEIGHTS];
 };
 
 static inline unsigned gd_length_index(const struct ds_gdeflate_encoder *enc, unsigned length)
