@@ -19,7 +19,7 @@
 
 #include "ds_gdeflate.h"
 
-#ifdef DS_HAVE_LIBDEFLATE
+#if DS_HAVE_LIBDEFLATE
 #include <libdeflate.h>
 #endif
 #ifdef DS_BENCH_INTERNALS
@@ -105,7 +105,7 @@ static size_t tile_nbytes(const struct corpus *c, size_t i)
 struct coders {
 	struct ds_gdeflate_encoder *enc;
 	struct ds_gdeflate_decoder *dec;
-#ifdef DS_HAVE_LIBDEFLATE
+#if DS_HAVE_LIBDEFLATE
 	struct libdeflate_compressor *ldc;
 	struct libdeflate_decompressor *ldd;
 #endif
@@ -130,7 +130,7 @@ static void open_coders(const struct job *j, struct coders *k)
 		die("no encoder");
 	if (j->work == DECODE && create_decoder(j->path, &k->dec))
 		die("no decoder");
-#ifdef DS_HAVE_LIBDEFLATE
+#if DS_HAVE_LIBDEFLATE
 	if (j->work == DEFLATE_ENCODE && !(k->ldc = libdeflate_alloc_compressor(j->level)))
 		die("no libdeflate compressor");
 	if (j->work == DEFLATE_DECODE && !(k->ldd = libdeflate_alloc_decompressor()))
@@ -142,7 +142,7 @@ static void close_coders(struct coders *k)
 {
 	ds_gdeflate_encoder_destroy(k->enc);
 	ds_gdeflate_decoder_destroy(k->dec);
-#ifdef DS_HAVE_LIBDEFLATE
+#if DS_HAVE_LIBDEFLATE
 	libdeflate_free_compressor(k->ldc);
 	libdeflate_free_decompressor(k->ldd);
 #endif
@@ -161,7 +161,7 @@ static int do_tile(const struct job *j, struct coders *k, size_t i)
 		return ds_gdeflate_encode_tile(k->enc, data, n, packed, &c->packed_n[i]);
 	case DECODE:
 		return ds_gdeflate_decode_tile(k->dec, packed, c->packed_n[i], k->out, n);
-#ifdef DS_HAVE_LIBDEFLATE
+#if DS_HAVE_LIBDEFLATE
 	case DEFLATE_ENCODE:
 		c->deflated_n[i] =
 			libdeflate_deflate_compress(k->ldc, data, n, c->deflated + i * ROOM, ROOM);
@@ -309,7 +309,7 @@ static unsigned decode_jobs(struct job *jobs, struct corpus *c, int level)
 	unsigned n = 0;
 
 	jobs[n++] = (struct job){ .c = c, .work = COPY };
-#ifdef DS_HAVE_LIBDEFLATE
+#if DS_HAVE_LIBDEFLATE
 	jobs[n++] = (struct job){ .c = c, .work = DEFLATE_DECODE, .level = level };
 #endif
 	jobs[n++] = (struct job){ .c = c, .work = DECODE, .level = level, .path = -1 };
@@ -350,7 +350,7 @@ static void bench_level(struct corpus *c, int level, const int *threads, unsigne
 	for (unsigned t = 0; t < nr_threads; t++) {
 		n = 0;
 		jobs[n++] = (struct job){ .c = c, .work = ENCODE, .level = level };
-#ifdef DS_HAVE_LIBDEFLATE
+#if DS_HAVE_LIBDEFLATE
 		jobs[n++] = (struct job){ .c = c, .work = DEFLATE_ENCODE, .level = level };
 #endif
 		measure(jobs, n, (unsigned)threads[t], nr_encode_runs);

@@ -4,6 +4,9 @@
 function(ds_optional name what)
 	set(DS_WITH_${name} AUTO CACHE STRING "${what}: AUTO, ON or OFF")
 	set_property(CACHE DS_WITH_${name} PROPERTY STRINGS AUTO ON OFF)
+	if(NOT DS_WITH_${name} MATCHES "^(AUTO|ON|OFF)$")
+		message(FATAL_ERROR "DS_WITH_${name}=${DS_WITH_${name}}: not one of AUTO, ON, OFF")
+	endif()
 endfunction()
 
 function(ds_optional_result name found why_not)

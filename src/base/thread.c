@@ -10,44 +10,19 @@
 
 #include "base/clock.h"
 
-static uint64_t read_clock_ns(clockid_t id)
-{
-	struct timespec ts;
-
-	if (clock_gettime(id, &ts))
-		return 0;
-	return (uint64_t)ts.tv_sec * DS_NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-}
-
-int ds_thread_start(struct ds_thread *t, const char *name, void *(*fn)(void *), void *arg)
+int ds_thread_start(pthread_t *t, const char *name, void *(*fn)(void *), void *arg)
 {
 	sigset_t all, old;
 	int err;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&t->handle, NULL, fn, arg);
+	err = pthread_create(t, NULL, fn, arg);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
 		return -err;
-	pthread_setname_np(t->handle, name);
-	t->has_cpu_clock = !pthread_getcpuclockid(t->handle, &t->cpu_clock);
+	pthread_setname_np(*t, name);
 	return 0;
-}
-
-void ds_thread_join(struct ds_thread *t)
-{
-	pthread_join(t->handle, NULL);
-}
-
-uint64_t ds_thread_cpu_ns(const struct ds_thread *t)
-{
-	return t->has_cpu_clock ? read_clock_ns(t->cpu_clock) : 0;
-}
-
-uint64_t ds_thread_self_cpu_ns(void)
-{
-	return read_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 unsigned ds_cpu_count(void)

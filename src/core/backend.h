@@ -25,11 +25,4 @@ struct ds_backend_parts {
 ds_result ds_backend_create(const struct ds_backend_config *cfg,
 			    const struct ds_backend_parts *parts, struct ds_backend **out);
 
-/*
- * Copies a caller's size-stamped struct: a shorter one is zero-extended, a longer one
- * accepted if what this library does not know is zero. NULL: all zero. A size below
- * min_size is refused.
- */
-ds_result ds_copy_config(void *dst, size_t dst_nbytes, const void *src, size_t min_size);
-
 #endif /* DS_CORE_BACKEND_H */

@@ -10,6 +10,7 @@
 #ifndef DS_CORE_IO_ENGINE_H
 #define DS_CORE_IO_ENGINE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,17 +29,26 @@ enum ds_io_opcode {
 struct ds_io_op {
 	struct ds_io_op *next;
 	struct ds_io_op *prev;
-	uintptr_t engine_data;
+	_Atomic uintptr_t engine_data; /* 0 when it is started */
 
 	uint8_t opcode;	  /* enum ds_io_opcode */
 	bool is_direct;	  /* fd is open with O_DIRECT, and the operation is aligned for it */
-	bool is_staging;  /* buf lies in the engine's registered staging memory */
-	uint8_t priority; /* DS_PRIORITY_*, for engines with lanes */
+	bool is_staging;  /* buf lies in the backend's staging memory */
+	uint8_t priority; /* 0 low to 3 realtime */
+	/* Set by the engine: */
+	bool used_fixed_buffer;
+	bool used_fixed_file;
 	int fd;
+	int32_t file_slot; /* of fd: what register_file() gave, or negative */
 	uint32_t nbytes;
 	uint64_t offset;
 	void *buf;
-	int32_t file_slot; /* what register_file() gave, or -1 */
+	/*
+	 * The same file through the page cache, or -1. The engine may read there instead when
+	 * the range is cached: it then sets fd, file_slot and is_direct accordingly.
+	 */
+	int cached_fd;
+	int32_t cached_slot;
 
 	/*
 	 * Reports the end: res is the number of bytes or -errno. Called once, by any
@@ -56,6 +66,9 @@ struct ds_io_config {
 	void (*thread_start)(void *arg);
 	void (*thread_stop)(void *arg);
 	void *thread_arg;
+	/* Where to write one sentence about why the engine cannot be made. */
+	char *why;
+	size_t why_nbytes;
 };
 
 struct ds_io_engine_ops {
@@ -78,17 +91,35 @@ struct ds_io_engine_ops {
 	 */
 	bool (*cancel)(struct ds_io_engine *e, struct ds_io_op *op);
 
-	/* Optional. A slot for an open descriptor, or -errno; the slot is given back before close. */
+	/*
+	 * Optional. A slot for an open descriptor, or -errno: then it is used without. Given
+	 * back before the descriptor is closed, when no operation uses it. Do not wait for I/O.
+	 */
 	int (*register_file)(struct ds_io_engine *e, int fd);
 	void (*unregister_file)(struct ds_io_engine *e, int slot);
+
+	/*
+	 * Optional; an engine that has it honours cached_fd. Whether a range can be read from
+	 * the page cache. May be wrong in both directions; does not wait for I/O.
+	 */
+	bool (*is_cached)(struct ds_io_engine *e, int fd, uint64_t offset, uint64_t nbytes);
+
+	/*
+	 * Optional. Memory that will often be read into: pinned once instead of by each
+	 * operation. 0 or -errno. Given back when no operation uses it.
+	 */
+	int (*register_memory)(struct ds_io_engine *e, void *data, size_t nbytes);
+	int (*unregister_memory)(struct ds_io_engine *e, void *data);
 };
 
 /* Embedded first in each engine; container_of leads back. Constant after creation. */
 struct ds_io_engine {
 	const struct ds_io_engine_ops *ops;
 	unsigned nr_workers;
-	unsigned max_ops;    /* operations that it wants in flight at most */
-	uint64_t max_nbytes; /* and their bytes */
+	unsigned max_ops;	/* operations that it wants in flight at most */
+	uint64_t max_nbytes;	/* and their bytes */
+	bool has_fixed_buffers; /* staging memory is registered */
+	bool has_fixed_files;
 };
 
 #endif /* DS_CORE_IO_ENGINE_H */

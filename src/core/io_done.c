@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io_done.c: what the kernel's answer to an operation means.
+ *
+ * Engines make one attempt and pass on what came back. Short results go on where they
+ * stopped, interrupted ones go again, direct I/O that is refused goes through the page cache; the
+ * rest is the end of the operation.
+ */
+#include <errno.h>
+
+#include "core/file.h"
+#include "core/queue.h"
+#include "core/result.h"
+
+static void count_retry(struct ds_slot *s)
+{
+	ds_count(&s->queue->counters.io_retries, 1);
+}
+
+static void start_again(struct ds_op *op)
+{
+	count_retry(op->slot);
+	op->io.next = NULL;
+	atomic_store_explicit(&op->io.engine_data, 0, memory_order_relaxed);
+	op->pl->engine->ops->start(op->pl->engine, &op->io);
+}
+
+/* Frees the operation; true if the scheduler should look for more. */
+static bool free_op(struct ds_op *op)
+{
+	struct ds_pipeline *pl = op->pl;
+	bool run;
+
+	pthread_mutex_lock(&pl->lock);
+	if (ds_list_is_linked(&op->link))
+		ds_list_remove(&op->link);
+	ds_list_push_back(&pl->free_ops, &op->link);
+	pl->ops_in_flight--;
+	pl->bytes_in_flight -= op->all_nbytes;
+	/* Half empty: so that a busy engine gets its work in batches. */
+	run = pl->nr_waiting && pl->ops_in_flight * 2 <= pl->engine->max_ops &&
+	      pl->bytes_in_flight * 2 <= pl->engine->max_nbytes;
+	pthread_mutex_unlock(&pl->lock);
+	return run;
+}
+
+static void count_bytes(struct ds_op *op)
+{
+	struct ds_slot *s = op->slot;
+	struct ds_counters *n = &s->queue->counters;
+	/* What alignment added is no business of the caller's. */
+	uint64_t nbytes = ds_min_u64(op->done_nbytes, op->wanted);
+
+	if (op->io.used_fixed_buffer)
+		ds_count(&n->io_fixed_buffers, 1);
+	if (op->io.used_fixed_file)
+		ds_count(&n->io_fixed_files, 1);
+	if (!nbytes)
+		return;
+	ds_count(s->is_write ? &n->bytes_written : &n->bytes_read, nbytes);
+	atomic_fetch_add_explicit(&s->bytes_read, nbytes, memory_order_relaxed);
+	if (op->io.is_direct)
+		atomic_fetch_add_explicit(&s->bytes_direct, nbytes, memory_order_relaxed);
+	if (!op->window && !op->is_head)
+		atomic_fetch_add_explicit(&s->bytes_delivered, nbytes, memory_order_relaxed);
+}
+
+/* The operation is over, well or not. Everything of it may be used again afterwards. */
+static void finish_op(struct ds_op *op)
+{
+	struct ds_pipeline *pl = op->pl;
+	struct ds_slot *s = op->slot;
+	struct ds_window *w = op->window;
+	bool is_head = op->is_head;
+	bool run;
+
+	count_bytes(op);
+	run = free_op(op);
+	if (w)
+		ds_window_read_done(w);
+	else if (is_head)
+		ds_stream_head_done(s);
+	else
+		ds_pipeline_touch_end(s);
+	ds_pipeline_work_done(s);
+	if (run)
+		ds_scheduler_run(pl);
+}
+
+static void fail_op(struct ds_op *op, int err)
+{
+	struct ds_slot *s = op->slot;
+
+	ds_slot_fail(s, ds_result_from_errno(err), err,
+		     s->is_write ? DS_OPERATION_WRITE : DS_OPERATION_READ, op->io.fd, op->io.offset,
+		     op->io.nbytes);
+	finish_op(op);
+}
+
+void ds_op_dropped(struct ds_op *op)
+{
+	finish_op(op);
+}
+
+/* Direct I/O was refused: remember it, and go on through the page cache. */
+static void fall_back(struct ds_op *op)
+{
+	struct ds_slot *s = op->slot;
+	struct ds_file *f = s->io.file;
+
+	ds_count(&s->queue->counters.direct_refused, 1);
+	if (f && !op->io.is_staging)
+		ds_log(&s->queue->be->service, DS_LOG_INFO, "pipeline", "pread", DS_OK, EINVAL, 0,
+		       "fd %d refuses direct I/O at %llu; using the page cache", op->io.fd,
+		       (unsigned long long)op->io.offset);
+	if (f)
+		atomic_store_explicit(&f->is_direct_refused, true, memory_order_relaxed);
+	op->io.is_direct = false;
+	op->io.fd = s->io.fd;
+	op->io.file_slot = s->io.slot;
+	start_again(op);
+}
+
+static bool is_refused_direct(const struct ds_op *op, int err)
+{
+	return op->io.is_direct && (err == EINVAL || err == EOPNOTSUPP) &&
+	       op->io.fd != op->slot->io.fd;
+}
+
+static void op_failed(struct ds_op *op, int err)
+{
+	bool is_transient = err == EINTR || err == EAGAIN;
+
+	if (is_refused_direct(op, err))
+		fall_back(op);
+	else if (is_transient && op->retries++ < DS_MAX_RETRIES && ds_slot_wants_bytes(op->slot))
+		start_again(op);
+	else
+		fail_op(op, err);
+}
+
+/* What a window has of the file lies before the point that this operation reached. */
+static void meet_end(struct ds_op *op)
+{
+	struct ds_window *w = op->window;
+	unsigned char *reached = op->io.buf;
+
+	pthread_mutex_lock(&op->pl->lock);
+	if (w && reached < w->bytes)
+		w->src_nbytes = 0;
+	else if (w && (uint64_t)(reached - w->bytes) < w->src_nbytes)
+		w->src_nbytes = (uint64_t)(reached - w->bytes);
+	pthread_mutex_unlock(&op->pl->lock);
+	fail_op(op, ENODATA);
+}
+
+/* A direct read that stops between blocks has met the end of the file. */
+static bool is_at_end(const struct ds_op *op)
+{
+	return op->io.is_direct && op->io.opcode == DS_IO_READ &&
+	       op->io.offset & (op->slot->io.offset_alignment - 1);
+}
+
+void ds_op_done(struct ds_io_op *io, int res)
+{
+	struct ds_op *op = ds_container_of(io, struct ds_op, io);
+
+	if (res < 0) {
+		op_failed(op, -res);
+		return;
+	}
+	op->done_nbytes += (uint32_t)res;
+	op->retries = 0;
+	if (op->done_nbytes >= op->wanted) {
+		finish_op(op);
+		return;
+	}
+	io->offset += (uint32_t)res;
+	io->buf = (unsigned char *)io->buf + res;
+	io->nbytes -= (uint32_t)res;
+	if (res == 0 && op->slot->is_write)
+		fail_op(op, ENOSPC);
+	else if (res == 0 || is_at_end(op))
+		meet_end(op);
+	else if (!ds_slot_wants_bytes(op->slot))
+		finish_op(op);
+	else
+		start_again(op);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pipeline.h: what happens to a request between its submit and its end.
+ *
+ * Submitted requests wait in the scheduler, by priority. The scheduler cuts them
+ * into operations for the engine, as many as the engine wants in flight, and takes
+ * staging memory for those that need it. Bytes that have arrived in staging memory
+ * go to the workers, who decode or copy them to the destination.
+ *
+ *	scheduler.c  which request is next, and who may start now
+ *	issue.c	     the next operation or window of one request
+ *	io_done.c    what an operation's result means
+ *	window.c     windows: staging memory on its way through a worker
+ *	workers.c    the threads that decode and copy
+ *
+ * Locks, in this order, each may be taken while the earlier ones are held:
+ *	backend's queue list, queue, pipeline, (engine's), workers; markers.
+ */
+#ifndef DS_CORE_PIPELINE_H
+#define DS_CORE_PIPELINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/list.h"
+#include "core/backend.h"
+#include "core/request.h"
+#include "core/staging.h"
+#include "core/stats.h"
+
+#define DS_NR_LEVELS	      4
+#define DS_NR_WINDOWS	      256 /* staging windows and memory copies at one time */
+#define DS_NR_STREAMS	      4	  /* streams larger than a window at one time */
+#define DS_MAX_STREAM_WINDOWS 4	  /* windows in flight for one of them */
+#define DS_MAX_RETRIES	      64  /* EINTR and EAGAIN in a row, for one operation */
+#define DS_MAX_WINDOW_OPS     32
+#define DS_MAX_WINDOW_UNITS   512
+#define DS_STAGING_ALIGNMENT  4096u
+/* The largest head of a stream of units: GDeflate's 65535 tiles. */
+#define DS_STREAM_HEAD_NBYTES (8u + 4u * 65535u)
+
+/* One operation of the engine. The pipeline's lock guards the free list and slot->ops. */
+struct ds_op {
+	struct ds_io_op io;
+	struct ds_list link; /* in slot->ops, or the free list */
+	struct ds_pipeline *pl;
+	struct ds_slot *slot;
+	struct ds_window *window; /* NULL: straight between the file and the caller's memory */
+	uint32_t wanted;	  /* bytes of io.nbytes that must be there; the rest is alignment */
+	uint32_t all_nbytes;	  /* io.nbytes at the start; io moves on with short results */
+	uint32_t done_nbytes;
+	uint32_t retries;
+	bool is_head; /* reads the head of a stream */
+};
+
+enum ds_window_kind {
+	DS_WINDOW_COPY,	 /* bytes as they are */
+	DS_WINDOW_WHOLE, /* a whole stream, decoded at once or by its units */
+	DS_WINDOW_UNITS, /* some units of a stream */
+	DS_WINDOW_FEED,	 /* the next part of a stream without units */
+};
+
+/*
+ * Bytes on their way to the destination: in staging memory, or in the source
+ * memory itself. Owned by the request; passed from the scheduler to the engine to
+ * the workers, never held by two at a time but for the workers' shared counters.
+ */
+struct ds_window {
+	struct ds_list link; /* free list (pipeline lock), or workers' queue (workers' lock) */
+	struct ds_slot *slot;
+	enum ds_window_kind kind;
+	unsigned char *staging; /* NULL: bytes lie in the caller's source memory */
+	size_t staging_nbytes;
+	const unsigned char *bytes; /* where the wanted bytes begin */
+	uint64_t src_offset;	    /* relative to the source's beginning */
+	uint64_t src_nbytes;	    /* less once the end of the file was met */
+	atomic_uint reads;	    /* outstanding, plus one while operations are being made */
+	const void *head;	    /* units: the stream's head */
+	uint32_t first_unit;
+	uint32_t nr_units;  /* of the window */
+	uint32_t all_units; /* of the stream */
+	uint64_t sequence;  /* FEED: order */
+	struct ds_place_op place;
+	/* Workers. */
+	atomic_uint next_unit;
+	bool is_planned;    /* WHOLE: its head was checked, so units are known */
+	unsigned nr_joined; /* guarded by the workers' lock */
+	unsigned max_join;
+};
+
+/* A stream that does not fit a window. Taken and given back under the pipeline's lock. */
+struct ds_stream {
+	bool is_used;
+	unsigned char *head;	   /* mapped; touched only as far as a stream's head reaches */
+	unsigned char *head_bytes; /* where it begins, after alignment */
+	void *context;		   /* of codec */
+	const struct ds_codec *codec;
+	/* FEED order; guarded by the pipeline's lock. */
+	uint64_t next_issue;
+	uint64_t next_feed;
+	struct ds_window *ready[DS_MAX_STREAM_WINDOWS];
+	size_t produced; /* by the one feeding worker */
+};
+
+struct ds_workers {
+	pthread_mutex_t lock; /* guards all below */
+	pthread_cond_t wake;
+	struct ds_list queue; /* windows that want a worker */
+	unsigned nr_idle;
+	bool is_stopping;
+	unsigned nr;
+	pthread_t *threads;
+	struct ds_pipeline *pl;
+};
+
+/* A share of the engine that a priority level has left in this round, in bytes. */
+struct ds_level {
+	struct ds_list slots;
+	int64_t credit;
+};
+
+struct ds_pipeline {
+	struct ds_backend *be;
+	struct ds_io_engine *engine;
+	struct ds_device *device;
+	const struct ds_codec *const *codecs;
+	uint64_t chunk_nbytes;
+	uint64_t window_nbytes; /* the most staging memory that a window takes, normally */
+
+	pthread_mutex_t lock; /* guards all below, and each slot's progress fields */
+	struct ds_level levels[DS_NR_LEVELS];
+	unsigned nr_waiting; /* slots on the levels' lists */
+	unsigned ops_in_flight;
+	uint64_t bytes_in_flight;
+	struct ds_list free_ops;
+	struct ds_list free_windows;
+	struct ds_staging staging;
+	struct ds_slot *hungry; /* wants more than a window; nobody else gets staging before it */
+	struct ds_op *ops;
+	unsigned nr_ops;
+	struct ds_window *windows;
+	struct ds_stream streams[DS_NR_STREAMS];
+
+	struct ds_workers workers;
+};
+
+ds_result ds_pipeline_init(struct ds_pipeline *pl, struct ds_backend *be,
+			   const struct ds_backend_config *cfg,
+			   const struct ds_backend_parts *parts);
+void ds_pipeline_fini(struct ds_pipeline *pl);
+
+/* scheduler.c */
+
+/* Takes a list of SUBMITTED slots, linked by `link`; the pipeline then owns one hold of each. */
+void ds_scheduler_add(struct ds_pipeline *pl, struct ds_list *slots);
+/* Starts what may start. No lock held. */
+void ds_scheduler_run(struct ds_pipeline *pl);
+/*
+ * A slot of this generation was cancelled after its submit: takes it off the scheduler's list, and back
+ * from the engine what that has not begun. No lock held but queues'.
+ */
+void ds_pipeline_drop(struct ds_pipeline *pl, struct ds_slot *s, uint32_t generation);
+/* Drops one unit of work; the last one ends the request. No lock held. */
+void ds_pipeline_work_done(struct ds_slot *s);
+/* Ends a touch; ends the request if that was what it waited for. No lock held. */
+void ds_pipeline_touch_end(struct ds_slot *s);
+/* Back on the list after parking. With the lock. */
+void ds_scheduler_unpark(struct ds_pipeline *pl, struct ds_slot *s);
+
+/* issue.c */
+
+enum ds_issue {
+	DS_ISSUE_MORE,	  /* something was made; there is more */
+	DS_ISSUE_LAST,	  /* nothing more will come of this request */
+	DS_ISSUE_PARK,	  /* nothing more until one of its windows or its head is done */
+	DS_ISSUE_BLOCKED, /* staging memory, a window or a stream is missing */
+};
+
+/* What one round of the scheduler makes; started once the lock is released. */
+struct ds_batch {
+	struct ds_io_op *first;
+	struct ds_io_op *last;
+	struct ds_list windows; /* ready for a worker */
+	uint64_t nbytes;
+};
+
+/* Makes the next operation or window of a RUNNING slot. With the lock. */
+enum ds_issue ds_issue_next(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch);
+
+/* io_done.c */
+void ds_op_done(struct ds_io_op *io, int res);
+/* The engine gave the operation back unbegun; it is on no list. No lock held. */
+void ds_op_dropped(struct ds_op *op);
+
+/* window.c */
+struct ds_window *ds_window_alloc(struct ds_pipeline *pl, struct ds_slot *s,
+				  enum ds_window_kind kind, size_t staging_nbytes);
+/* One of its reads has ended, or the making of them. No lock held. */
+void ds_window_read_done(struct ds_window *w);
+/* Nobody uses it any more: frees it, and goes on with its request. No lock held. */
+void ds_window_end(struct ds_window *w);
+/* A FEED window has been decoded, or skipped: the next one's turn. No lock held. */
+void ds_window_fed(struct ds_window *w);
+/* The head of a stream has been read. No lock held. */
+void ds_stream_head_done(struct ds_slot *s);
+/* Gives a stream back. With the lock. */
+void ds_stream_free(struct ds_stream *st);
+
+/* workers.c */
+ds_result ds_workers_init(struct ds_workers *wk, struct ds_pipeline *pl, unsigned nr);
+void ds_workers_fini(struct ds_workers *wk);
+void ds_workers_push(struct ds_workers *wk, struct ds_window *w);
+
+#endif /* DS_CORE_PIPELINE_H */

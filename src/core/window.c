@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * window.c: a window's way from the scheduler through its reads to a worker, and back.
+ */
+#include <errno.h>
+
+#include "core/queue.h"
+#include "core/result.h"
+
+/* Whether this slot may take staging memory now, or has to let a larger one go first. */
+static bool may_take(const struct ds_pipeline *pl, const struct ds_slot *s)
+{
+	return !pl->hungry || pl->hungry == s;
+}
+
+static unsigned char *take_staging(struct ds_pipeline *pl, struct ds_slot *s, size_t nbytes)
+{
+	struct ds_counters *n = &s->queue->counters;
+	unsigned char *p = may_take(pl, s) ? ds_staging_alloc(&pl->staging, nbytes) : NULL;
+
+	if (!p) {
+		/* Small windows would keep the memory in pieces for ever. */
+		if (!pl->hungry && nbytes > pl->window_nbytes)
+			pl->hungry = s;
+		return NULL;
+	}
+	if (pl->hungry == s)
+		pl->hungry = NULL;
+	nbytes = ds_align_up(nbytes, DS_STAGING_SLAB_NBYTES);
+	ds_count_max(&n->staging_high_water,
+		     atomic_fetch_add_explicit(&n->staging_in_use, nbytes, memory_order_relaxed) +
+			     nbytes);
+	atomic_store_explicit(&s->is_staged, true, memory_order_relaxed);
+	return p;
+}
+
+struct ds_window *ds_window_alloc(struct ds_pipeline *pl, struct ds_slot *s,
+				  enum ds_window_kind kind, size_t staging_nbytes)
+{
+	unsigned char *staging = NULL;
+	struct ds_window *w;
+
+	if (ds_list_is_empty(&pl->free_windows))
+		return NULL;
+	if (staging_nbytes) {
+		staging = take_staging(pl, s, staging_nbytes);
+		if (!staging)
+			return NULL;
+	}
+	w = ds_list_entry(ds_list_pop_front(&pl->free_windows), struct ds_window, link);
+	w->slot = s;
+	w->kind = kind;
+	w->staging = staging;
+	w->staging_nbytes = staging_nbytes;
+	w->head = NULL;
+	w->first_unit = 0;
+	w->nr_units = 1;
+	w->all_units = 1;
+	w->is_planned = kind != DS_WINDOW_WHOLE;
+	w->nr_joined = 0;
+	w->max_join = 0;
+	atomic_store_explicit(&w->next_unit, 0, memory_order_relaxed);
+	s->nr_windows++;
+	atomic_fetch_add_explicit(&s->work, 1, memory_order_relaxed);
+	return w;
+}
+
+static void free_staging(struct ds_pipeline *pl, struct ds_window *w)
+{
+	struct ds_counters *n = &w->slot->queue->counters;
+
+	if (!w->staging)
+		return;
+	ds_staging_free(&pl->staging, w->staging, w->staging_nbytes);
+	ds_uncount(&n->staging_in_use, ds_align_up(w->staging_nbytes, DS_STAGING_SLAB_NBYTES));
+}
+
+void ds_window_end(struct ds_window *w)
+{
+	struct ds_slot *s = w->slot;
+	struct ds_pipeline *pl = &s->queue->be->pipeline;
+	bool run;
+
+	pthread_mutex_lock(&pl->lock);
+	free_staging(pl, w);
+	s->nr_windows--;
+	ds_scheduler_unpark(pl, s);
+	ds_list_push_front(&pl->free_windows, &w->link);
+	run = pl->nr_waiting;
+	pthread_mutex_unlock(&pl->lock);
+	ds_pipeline_work_done(s);
+	if (run)
+		ds_scheduler_run(pl);
+}
+
+/* ----------------------------------------------------------- streams in order */
+
+/* Windows that wait for their turn, once nobody wants them any more. */
+static void end_ready_windows(struct ds_pipeline *pl, struct ds_stream *st)
+{
+	struct ds_window *ready[DS_MAX_STREAM_WINDOWS];
+
+	pthread_mutex_lock(&pl->lock);
+	for (unsigned i = 0; i < DS_MAX_STREAM_WINDOWS; i++) {
+		ready[i] = st->ready[i];
+		st->ready[i] = NULL;
+	}
+	pthread_mutex_unlock(&pl->lock);
+	for (unsigned i = 0; i < DS_MAX_STREAM_WINDOWS; i++) {
+		if (ready[i])
+			ds_window_end(ready[i]);
+	}
+}
+
+/* The window whose turn it is, if it has been read. With the lock. */
+static struct ds_window *take_ready(struct ds_stream *st)
+{
+	struct ds_window **slot = &st->ready[st->next_feed % DS_MAX_STREAM_WINDOWS];
+	struct ds_window *w = *slot;
+
+	if (w && w->sequence == st->next_feed)
+		*slot = NULL;
+	else
+		w = NULL;
+	return w;
+}
+
+/* w has arrived, or with NULL: the one before has been fed. */
+static void feed_next(struct ds_pipeline *pl, struct ds_stream *st, struct ds_window *w)
+{
+	pthread_mutex_lock(&pl->lock);
+	if (w)
+		st->ready[w->sequence % DS_MAX_STREAM_WINDOWS] = w;
+	else
+		st->next_feed++;
+	w = take_ready(st);
+	pthread_mutex_unlock(&pl->lock);
+	if (w)
+		ds_workers_push(&pl->workers, w);
+}
+
+void ds_window_fed(struct ds_window *w)
+{
+	struct ds_slot *s = w->slot;
+	struct ds_pipeline *pl = &s->queue->be->pipeline;
+
+	/* The window's own unit of work keeps the stream until ds_window_end(). */
+	if (ds_slot_is_wanted(s))
+		feed_next(pl, s->stream, NULL);
+	else
+		end_ready_windows(pl, s->stream);
+	ds_window_end(w);
+}
+
+void ds_window_read_done(struct ds_window *w)
+{
+	struct ds_slot *s = w->slot;
+	struct ds_pipeline *pl = &s->queue->be->pipeline;
+
+	if (atomic_fetch_sub_explicit(&w->reads, 1, memory_order_acq_rel) != 1)
+		return;
+	if (!(w->kind == DS_WINDOW_COPY ? ds_slot_wants_bytes(s) : ds_slot_is_wanted(s))) {
+		if (w->kind == DS_WINDOW_FEED)
+			end_ready_windows(pl, s->stream);
+		ds_window_end(w);
+	} else if (w->kind == DS_WINDOW_FEED) {
+		feed_next(pl, s->stream, w);
+	} else {
+		ds_workers_push(&pl->workers, w);
+	}
+}
+
+void ds_stream_head_done(struct ds_slot *s)
+{
+	struct ds_pipeline *pl = &s->queue->be->pipeline;
+	const struct ds_codec *c = s->codec;
+	ds_result ret;
+
+	if (ds_slot_is_wanted(s)) {
+		ret = c->check_head(s->stream->head_bytes,
+				    (size_t)ds_min_u64(c->head_nbytes(s->result_nbytes), s->nbytes),
+				    s->nbytes, s->result_nbytes, &s->nr_units);
+		if (ret)
+			ds_slot_fail(s, ret, 0, DS_OPERATION_DECODE, s->io.fd, s->file_offset,
+				     s->nbytes);
+	}
+	pthread_mutex_lock(&pl->lock);
+	s->is_planned = true;
+	ds_scheduler_unpark(pl, s);
+	pthread_mutex_unlock(&pl->lock);
+	ds_scheduler_run(pl);
+}
+
+void ds_stream_free(struct ds_stream *st)
+{
+	st->is_used = false;
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * workers.c: the threads that decode and copy.
+ *
+ * A window with many units stays at the head of the queue while units are left, so
+ * that every idle worker joins it; units are handed out by one atomic counter. A worker
+ * counts as a toucher of the request's memory from joining to leaving, and looks between
+ * units whether the request is still wanted: that bounds what a strong cancel waits for.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/thread.h"
+#include "core/queue.h"
+#include "core/result.h"
+
+#define MAX_CODECS 4
+
+/* A worker's own; contexts are made at first use and kept. */
+struct worker {
+	struct ds_workers *pool;
+	void *contexts[MAX_CODECS];
+};
+
+static void *get_context(struct worker *me, const struct ds_codec *c, ds_result *ret)
+{
+	void **slot = &me->contexts[c->id % MAX_CODECS];
+
+	*ret = *slot ? DS_OK : c->context_create(slot);
+	return *ret ? NULL : *slot;
+}
+
+static void fail_decode(struct ds_slot *s, ds_result ret, uint64_t src_offset, uint64_t src_nbytes)
+{
+	ds_slot_fail(s, ret, 0, DS_OPERATION_DECODE, s->io.fd, s->file_offset + src_offset,
+		     src_nbytes);
+}
+
+static void delivered(struct ds_slot *s, uint64_t nbytes)
+{
+	atomic_fetch_add_explicit(&s->bytes_delivered, nbytes, memory_order_relaxed);
+}
+
+static void decode_one(struct worker *me, struct ds_window *w, uint32_t index)
+{
+	struct ds_slot *s = w->slot;
+	const struct ds_codec *c = s->codec;
+	struct ds_codec_unit u;
+	ds_result ret;
+	void *context = get_context(me, c, &ret);
+
+	c->unit(w->head, w->all_units, s->result_nbytes, w->first_unit + index, &u);
+	if (!ret)
+		ret = c->decode_unit(
+			context, w->bytes + (u.src_offset - w->src_offset), u.src_nbytes,
+			(unsigned char *)s->target.address + u.dst_offset, u.dst_nbytes);
+	if (ret)
+		fail_decode(s, ret, u.src_offset, u.src_nbytes);
+	else
+		delivered(s, u.dst_nbytes);
+}
+
+static void decode_units(struct worker *me, struct ds_window *w)
+{
+	while (ds_slot_is_wanted(w->slot)) {
+		uint32_t i = atomic_fetch_add_explicit(&w->next_unit, 1, memory_order_relaxed);
+
+		if (i >= w->nr_units)
+			break;
+		decode_one(me, w, i);
+	}
+}
+
+static void decode_whole(struct worker *me, struct ds_window *w)
+{
+	struct ds_slot *s = w->slot;
+	ds_result ret;
+	void *context = get_context(me, s->codec, &ret);
+
+	if (!ret)
+		ret = s->codec->decode(context, w->bytes, w->src_nbytes, s->target.address,
+				       s->result_nbytes);
+	if (ret)
+		fail_decode(s, ret, 0, w->src_nbytes);
+	else
+		delivered(s, s->result_nbytes);
+}
+
+/* The stream's own context, for it lives longer than one worker's turn. */
+static ds_result prepare_stream(struct ds_stream *st, const struct ds_codec *c)
+{
+	if (st->context && st->codec == c)
+		return DS_OK;
+	if (st->context)
+		st->codec->context_destroy(st->context);
+	st->context = NULL;
+	st->codec = c;
+	return c->context_create(&st->context);
+}
+
+static void feed(struct ds_window *w)
+{
+	struct ds_slot *s = w->slot;
+	struct ds_stream *st = s->stream;
+	size_t before = st->produced;
+	ds_result ret = DS_OK;
+
+	if (!w->sequence) {
+		ret = prepare_stream(st, s->codec);
+		if (!ret)
+			ret = s->codec->stream_begin(st->context, s->target.address,
+						     s->result_nbytes);
+	}
+	if (!ret)
+		ret = s->codec->stream_feed(st->context, w->bytes, w->src_nbytes, &st->produced);
+	if (!ret && w->src_offset + w->src_nbytes == s->nbytes)
+		ret = s->codec->stream_end(st->context);
+	if (ret)
+		fail_decode(s, ret, w->src_offset, w->src_nbytes);
+	else
+		delivered(s, st->produced - before);
+}
+
+static void copy(struct ds_window *w)
+{
+	struct ds_slot *s = w->slot;
+
+	memcpy((unsigned char *)s->target.address + w->src_offset, w->bytes, w->src_nbytes);
+	delivered(s, w->src_nbytes);
+	if (!w->staging)
+		atomic_fetch_add_explicit(&s->bytes_read, w->src_nbytes, memory_order_relaxed);
+}
+
+/* Finds the units of a whole stream, so that workers can share it. */
+static void plan_whole(struct ds_window *w)
+{
+	struct ds_slot *s = w->slot;
+	const struct ds_codec *c = s->codec;
+	uint64_t head_nbytes = ds_min_u64(c->head_nbytes(s->result_nbytes), w->src_nbytes);
+	uint32_t nr = 0;
+	ds_result ret = DS_ERR_SIZE_MISMATCH;
+
+	if (head_nbytes)
+		ret = c->check_head(w->bytes, (size_t)head_nbytes, w->src_nbytes, s->result_nbytes,
+				    &nr);
+	w->is_planned = true;
+	w->kind = DS_WINDOW_UNITS;
+	w->head = w->bytes;
+	w->nr_units = ret ? 0 : nr;
+	w->all_units = nr;
+	if (ret)
+		fail_decode(s, ret, 0, w->src_nbytes);
+}
+
+static void run_window(struct worker *me, struct ds_window *w)
+{
+	struct ds_slot *s = w->slot;
+
+	switch (w->kind) {
+	case DS_WINDOW_COPY:
+		copy(w);
+		break;
+	case DS_WINDOW_WHOLE:
+		if (!w->staging)
+			atomic_fetch_add_explicit(&s->bytes_read, w->src_nbytes,
+						  memory_order_relaxed);
+		if (s->codec->unit)
+			plan_whole(w);
+		else
+			decode_whole(me, w);
+		break;
+	case DS_WINDOW_UNITS:
+		decode_units(me, w);
+		break;
+	case DS_WINDOW_FEED:
+		feed(w);
+		break;
+	}
+}
+
+/* Bytes for memory without an address: the device takes them from here. */
+static void place_done(struct ds_place_op *op, ds_result result, int32_t code)
+{
+	struct ds_window *w = ds_container_of(op, struct ds_window, place);
+	struct ds_slot *s = w->slot;
+
+	if (result)
+		ds_slot_fail(s, result, code, DS_OPERATION_PLACE, -1, w->src_offset, w->src_nbytes);
+	else
+		delivered(s, w->src_nbytes);
+	ds_pipeline_touch_end(s);
+	ds_window_end(w);
+}
+
+static void place(struct ds_pipeline *pl, struct ds_window *w)
+{
+	w->place = (struct ds_place_op){
+		.src = w->bytes,
+		.nbytes = w->src_nbytes,
+		.target = &w->slot->target,
+		.target_offset = w->src_offset,
+		.done = place_done,
+	};
+	pl->device->ops->place(pl->device, &w->place);
+}
+
+/* Units are left that nobody has taken. With the lock, or before others know the window. */
+static bool has_units_left(struct ds_window *w)
+{
+	return atomic_load_explicit(&w->next_unit, memory_order_relaxed) < w->nr_units;
+}
+
+static struct ds_window *join(struct ds_workers *wk)
+{
+	struct ds_window *w = ds_list_entry(wk->queue.next, struct ds_window, link);
+
+	if (++w->nr_joined >= w->max_join)
+		ds_list_remove(&w->link);
+	return w;
+}
+
+/* True: the last one has left, and nobody can join any more. */
+static bool leave(struct ds_workers *wk, struct ds_window *w)
+{
+	bool last;
+
+	pthread_mutex_lock(&wk->lock);
+	if (ds_list_is_linked(&w->link))
+		ds_list_remove(&w->link);
+	last = --w->nr_joined == 0;
+	pthread_mutex_unlock(&wk->lock);
+	return last;
+}
+
+static void work_on(struct worker *me, struct ds_window *w)
+{
+	struct ds_workers *wk = me->pool;
+	struct ds_slot *s = w->slot;
+	bool is_feed = w->kind == DS_WINDOW_FEED;
+	bool was_planned = w->is_planned;
+	bool touched = ds_slot_touch_begin(s);
+
+	if (touched && w->kind == DS_WINDOW_COPY && !s->target.address) {
+		/* Nobody can join a copy, so leaving needs no check. */
+		leave(wk, w);
+		place(wk->pl, w);
+		return;
+	}
+	if (touched) {
+		run_window(me, w);
+		/* Before the window can end: a request finishes only when nobody touches it. */
+		ds_pipeline_touch_end(s);
+	}
+	if (!leave(wk, w))
+		return;
+	if (!was_planned && w->is_planned && w->nr_units)
+		ds_workers_push(wk, w); /* once more, for everybody */
+	else if (is_feed)
+		ds_window_fed(w);
+	else
+		ds_window_end(w);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker me = { .pool = arg };
+	struct ds_workers *wk = arg;
+	const struct ds_codec *const *codecs = wk->pl->codecs;
+
+	ds_backend_thread_start(wk->pl->be);
+	pthread_mutex_lock(&wk->lock);
+	for (;;) {
+		if (!ds_list_is_empty(&wk->queue)) {
+			struct ds_window *w = join(wk);
+
+			pthread_mutex_unlock(&wk->lock);
+			work_on(&me, w);
+			pthread_mutex_lock(&wk->lock);
+		} else if (wk->is_stopping) {
+			break;
+		} else {
+			wk->nr_idle++;
+			pthread_cond_wait(&wk->wake, &wk->lock);
+			wk->nr_idle--;
+		}
+	}
+	pthread_mutex_unlock(&wk->lock);
+	for (; *codecs; codecs++) {
+		if (me.contexts[(*codecs)->id % MAX_CODECS])
+			(*codecs)->context_destroy(me.contexts[(*codecs)->id % MAX_CODECS]);
+	}
+	ds_backend_thread_stop(wk->pl->be);
+	return NULL;
+}
+
+void ds_workers_push(struct ds_workers *wk, struct ds_window *w)
+{
+	unsigned wanted = w->kind == DS_WINDOW_UNITS && has_units_left(w)
+				  ? (unsigned)ds_min_u64(w->nr_units, wk->nr)
+				  : 1;
+
+	pthread_mutex_lock(&wk->lock);
+	w->max_join = wanted;
+	ds_list_push_back(&wk->queue, &w->link);
+	wanted = wanted < wk->nr_idle ? wanted : wk->nr_idle;
+	while (wanted--)
+		pthread_cond_signal(&wk->wake);
+	pthread_mutex_unlock(&wk->lock);
+}
+
+ds_result ds_workers_init(struct ds_workers *wk, struct ds_pipeline *pl, unsigned nr)
+{
+	wk->pl = pl;
+	ds_list_init(&wk->queue);
+	pthread_mutex_init(&wk->lock, NULL);
+	ds_cond_init(&wk->wake);
+	wk->threads = calloc(nr, sizeof(*wk->threads));
+	if (!wk->threads)
+		return DS_ERR_NO_MEMORY;
+	for (wk->nr = 0; wk->nr < nr; wk->nr++) {
+		if (ds_thread_start(&wk->threads[wk->nr], "ds-decode", worker_main, wk)) {
+			ds_workers_fini(wk);
+			return DS_ERR_SYSTEM;
+		}
+	}
+	return DS_OK;
+}
+
+void ds_workers_fini(struct ds_workers *wk)
+{
+	pthread_mutex_lock(&wk->lock);
+	wk->is_stopping = true;
+	pthread_cond_broadcast(&wk->wake);
+	pthread_mutex_unlock(&wk->lock);
+	for (unsigned i = 0; i < wk->nr; i++)
+		pthread_join(wk->threads[i], NULL);
+	free(wk->threads);
+	pthread_cond_destroy(&wk->wake);
+	pthread_mutex_destroy(&wk->lock);
+}

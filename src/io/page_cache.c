@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* page_cache.c: cachestat(2), by number: C libraries do not wrap it yet. */
+#include "io/page_cache.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SYS_cachestat
+#define SYS_cachestat 451 /* the same on every architecture */
+#endif
+
+/* Page size; cachestat() counts pages. */
+static uint64_t page_nbytes(void)
+{
+	static _Atomic uint64_t cached;
+	uint64_t n = atomic_load_explicit(&cached, memory_order_relaxed);
+
+	if (!n) {
+		n = (uint64_t)sysconf(_SC_PAGESIZE);
+		atomic_store_explicit(&cached, n, memory_order_relaxed);
+	}
+	return n;
+}
+
+struct cachestat_range {
+	uint64_t off;
+	uint64_t len;
+};
+
+struct cachestat {
+	uint64_t nr_cache;
+	uint64_t nr_dirty;
+	uint64_t nr_writeback;
+	uint64_t nr_evicted;
+	uint64_t nr_recently_evicted;
+};
+
+bool ds_page_cache_has(int fd, uint64_t offset, uint64_t nbytes)
+{
+	struct cachestat_range range = { offset, nbytes };
+	uint64_t page = page_nbytes();
+	struct cachestat st;
+
+	if (!nbytes || syscall(SYS_cachestat, fd, &range, &st, 0))
+		return false;
+	return st.nr_cache >= (offset + nbytes - 1) / page - offset / page + 1;
+}

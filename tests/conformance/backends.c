@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* backends.c: one line for each backend. */
+#include "conformance/backends.h"
+
+#include <string.h>
+
+static ds_result make_cpu(const struct ds_backend_config *cfg, struct fake_control *ctl,
+			  struct ds_backend **out)
+{
+	(void)ctl;
+	return ds_make_cpu_backend(cfg, out);
+}
+
+static const struct backend_maker makers[] = {
+	{ "cpu", make_cpu, false },
+	{ "fake", fake_make_backend, true },
+};
+
+const struct backend_maker *backend_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
+		if (strcmp(makers[i].name, name) == 0)
+			return &makers[i];
+	return NULL;
+}

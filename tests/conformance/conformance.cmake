@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+# The suite over the public API, once for each backend, and on the fault engine.
+if(NOT DS_HAVE_CMOCKA)
+	return()
+endif()
+set(DS_CONFORMANCE_BACKENDS cpu fake)
+set(tests_dir "${PROJECT_SOURCE_DIR}/tests")
+set(DS_CONFORMANCE_HARNESS
+	"${tests_dir}/conformance/suite.c"
+	"${tests_dir}/conformance/backends.c"
+	"${tests_dir}/fake/fake_engine.c"
+	"${tests_dir}/fake/fake_backend.c"
+	"${tests_dir}/support/require.c"
+	"${tests_dir}/support/testdata.c")
+
+foreach(topic IN ITEMS read write codec completion cancel capacity priority staging
+		bad_input stats)
+	ds_conformance_test(${topic} SOURCES test_${topic}.c LIBS PkgConfig::DS_CMOCKA)
+endforeach()
+# Faults are the fake engine's alone.
+ds_conformance_test(faults SOURCES test_faults.c LIBS PkgConfig::DS_CMOCKA BACKENDS fake)

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+# Tests of dstool and of the examples as a user runs them: tool_*, each one script.
+#
+# usage of each: NAME.sh FOLDER_OF_PROGRAMS; exit code 77 means "skipped here".
+function(ds_tool_test name)
+	add_test(NAME tool_${name}
+		COMMAND sh "${PROJECT_SOURCE_DIR}/tests/tool/${name}.sh" $<TARGET_FILE_DIR:dstool>)
+	set_tests_properties(tool_${name} PROPERTIES
+		SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS tool)
+endfunction()
+
+if(TARGET dstool)
+	foreach(name IN ITEMS usage info roundtrip pipes threads output hostile interrupt progress
+			load load_bad load_interrupt zstd)
+		ds_tool_test(${name})
+	endforeach()
+	if(DS_BUILD_EXAMPLES)
+		ds_tool_test(examples)
+	endif()
+endif()

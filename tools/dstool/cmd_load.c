@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd_load.c: "dstool load": options, backends, signals, set-up and clean-up.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "load.h"
+#include "options.h"
+#include "tool.h"
+
+#define DEFAULT_QUEUE_DEPTH 128
+#define DEFAULT_MEMORY	    ((uint64_t)256 << 20)
+
+/* A new backend is one line here. */
+static const struct backend_maker {
+	const char *name;
+	ds_result (*make)(const struct ds_backend_config *cfg, struct ds_backend **out);
+} backend_makers[] = {
+	{ "cpu", ds_make_cpu_backend },
+};
+#define NR_BACKENDS (sizeof(backend_makers) / sizeof(backend_makers[0]))
+
+/* -------------------------------------------------------------- stopping */
+
+static volatile sig_atomic_t stop_requested;
+
+bool load_is_stopped(void)
+{
+	return stop_requested;
+}
+
+static void on_stop(int signal_number)
+{
+	(void)signal_number;
+	stop_requested = 1;
+}
+
+/* The second Ctrl-C ends the process as if nothing had been caught. */
+static void catch_stop_signals(void)
+{
+	tool_catch_signal(SIGINT, on_stop);
+	tool_catch_signal(SIGTERM, on_stop);
+}
+
+/* --------------------------------------------------------------- options */
+
+static bool parse(int argc, char **argv, struct load_options *o, int *nr_paths, int *exit_code)
+{
+	const struct option_spec options[] = {
+		{ .name = "backend",
+		  .kind = OPTION_TEXT,
+		  .argument = "NAME",
+		  .help = "cpu (the default): pread and pwrite on a pool of threads",
+		  .value = &o->backend },
+		{ .name = "verify",
+		  .kind = OPTION_FLAG,
+		  .help = "compare every byte with what plain reads and a separate decode give;\n"
+			  "the seconds then contain that too",
+		  .value = &o->verify },
+		{ .name = "workers",
+		  .kind = OPTION_NUMBER,
+		  .argument = "N",
+		  .help = "threads that read; the backend's own default",
+		  .value = &o->nr_io_workers,
+		  .min = 1,
+		  .max = 256 },
+		{ .name = "decode-workers",
+		  .kind = OPTION_NUMBER,
+		  .argument = "N",
+		  .help = "threads that decompress; the backend's own default",
+		  .value = &o->nr_decode_workers,
+		  .min = 1,
+		  .max = 256 },
+		{ .name = "queue-depth",
+		  .kind = OPTION_NUMBER,
+		  .argument = "N",
+		  .help = "requests in flight at most; 128",
+		  .value = &o->queue_depth,
+		  .min = 1,
+		  .max = 65536 },
+		{ .name = "memory",
+		  .kind = OPTION_BYTES,
+		  .argument = "N",
+		  .help = "memory for the destinations of requests in flight; 256M. A compressed\n"
+			  "file that is larger when decompressed is loaded alone",
+		  .value = &o->memory_nbytes,
+		  .min = 1 << 20,
+		  .max = (uint64_t)1 << 46 },
+		{ .name = "direct",
+		  .kind = OPTION_FLAG,
+		  .help = "bypass the page cache where the file system can (O_DIRECT)",
+		  .value = &o->direct },
+		{ .name = "json",
+		  .kind = OPTION_FLAG,
+		  .help = "print the report as JSON",
+		  .value = &o->json },
+	};
+	const struct command_spec spec = {
+		.name = "load",
+		.operands = "PATH...",
+		.min_operands = 1,
+		.max_operands = -1,
+		.about = "Loads files, and all regular files below directories, through one queue "
+			 "of\n"
+			 "the runtime into memory. What ends in .gdeflate or .zst is decompressed "
+			 "on the\n"
+			 "way. Prints what was moved, how fast, and at what cost. Ctrl-C cancels.",
+		.options = options,
+		.nr_options = sizeof(options) / sizeof(options[0]),
+	};
+
+	return options_parse(&spec, argc, argv, nr_paths, exit_code);
+}
+
+static const struct backend_maker *find_backend(const char *name)
+{
+	for (size_t i = 0; i < NR_BACKENDS; i++) {
+		if (strcmp(backend_makers[i].name, name) == 0)
+			return &backend_makers[i];
+	}
+	tool_error("load: --backend: this build has no backend '%s'", name);
+	return NULL;
+}
+
+/* ---------------------------------------------------------------- set-up */
+
+/* Failures of single requests are told with their file's name, so not here. */
+static void on_log(void *user_data, const struct ds_log_record *record)
+{
+	(void)user_data;
+	if (record->request == 0)
+		fprintf(stderr, "dstool: %s: %s\n", record->subsystem, record->message);
+}
+
+static int make_backend(struct load *l, const struct backend_maker *maker)
+{
+	struct ds_backend_config cfg = DS_BACKEND_CONFIG_INIT;
+	ds_result ret;
+
+	cfg.io_workers = (uint32_t)l->options.nr_io_workers;
+	cfg.decode_workers = (uint32_t)l->options.nr_decode_workers;
+	cfg.direct = l->options.direct ? DS_DIRECT_ON : DS_DIRECT_AUTO;
+	cfg.log_callback = on_log;
+	ret = maker->make(&cfg, &l->backend);
+	if (ret == DS_OK)
+		return TOOL_OK;
+	tool_error("backend %s: %s", maker->name, ds_result_message(ret));
+	return TOOL_FAILED;
+}
+
+static int make_queue(struct load *l)
+{
+	struct ds_queue_config cfg = DS_QUEUE_CONFIG_INIT;
+	ds_result ret;
+
+	cfg.capacity = (uint32_t)l->options.queue_depth;
+	cfg.name = "dstool load";
+	ret = ds_queue_create(l->backend, &cfg, &l->queue);
+	if (ret == DS_OK)
+		return TOOL_OK;
+	tool_error("queue: %s", ds_result_message(ret));
+	return TOOL_FAILED;
+}
+
+static int make_slots(struct load *l)
+{
+	size_t n = (size_t)l->options.queue_depth;
+
+	l->slots = calloc(n, sizeof(*l->slots));
+	l->completions = calloc(n, sizeof(*l->completions));
+	if (!l->slots || !l->completions)
+		return tool_error_memory();
+	for (size_t i = 0; i < n; i++) {
+		l->slots[i].next_free = l->free_slots;
+		l->free_slots = &l->slots[i];
+		l->completions[i] = (struct ds_completion)DS_COMPLETION_INIT;
+	}
+	return TOOL_OK;
+}
+
+/* Each request in flight may hold a file open, twice with direct I/O. */
+static void raise_file_limit(const struct load *l)
+{
+	rlim_t wanted = (rlim_t)(2 * l->options.queue_depth + 64);
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+	/* Where this is refused, opening files fails, and that is reported. */
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void walk_failed(void *arg, const char *path, const char *why)
+{
+	load_fail(arg, path, why);
+}
+
+static int set_up(struct load *l, const struct backend_maker *maker, int nr_paths, char **paths)
+{
+	int ret = TOOL_OK;
+
+	l->walk.failed = walk_failed;
+	l->walk.arg = l;
+	for (int i = 0; i < nr_paths && ret == TOOL_OK; i++)
+		ret = walk_add(&l->walk, paths[i]);
+	if (ret == TOOL_OK)
+		ret = make_slots(l);
+	if (ret == TOOL_OK)
+		ret = make_backend(l, maker);
+	if (ret == TOOL_OK)
+		ret = make_queue(l);
+	load_buffers_init(&l->buffers, l->options.memory_nbytes);
+	raise_file_limit(l);
+	return ret;
+}
+
+static void clean_up(struct load *l)
+{
+	/* First the queue: it may still know buffers. */
+	ds_queue_destroy(l->queue);
+	ds_backend_destroy(l->backend);
+	load_buffers_fini(&l->buffers);
+	walk_fini(&l->walk);
+	for (size_t i = 0; i < l->nr_failures; i++) {
+		free(l->failures[i].path);
+		free(l->failures[i].why);
+	}
+	free(l->failures);
+	free(l->completions);
+	free(l->slots);
+}
+
+int cmd_load(int argc, char **argv)
+{
+	struct load l = {
+		.options = {
+			.backend = "cpu",
+			.queue_depth = DEFAULT_QUEUE_DEPTH,
+			.memory_nbytes = DEFAULT_MEMORY,
+		},
+	};
+	const struct backend_maker *maker;
+	int nr_paths;
+	int ret;
+
+	if (!parse(argc, argv, &l.options, &nr_paths, &ret))
+		return ret;
+	maker = find_backend(l.options.backend);
+	if (!maker)
+		return TOOL_USAGE;
+	catch_stop_signals();
+	ret = set_up(&l, maker, nr_paths, argv);
+	if (ret == TOOL_OK)
+		ret = load_run(&l);
+	if (ret == TOOL_OK)
+		load_report(&l);
+	if (l.has_failed || l.result.was_interrupted)
+		ret = TOOL_FAILED;
+	clean_up(&l);
+	return ret;
+}
