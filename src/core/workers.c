@@ -63,6 +63,8 @@ static void decode_one(struct worker *me, struct ds_window *w, uint32_t index)
 	void *context = get_context(me, c, &ret);
 
 	c->unit(w->head, w->all_units, s->result_nbytes, w->first_unit + index, &u);
+	if (!ret && !is_inside(w, &u))
+		ret = DS_ERR_CORRUPT_DATA;
 	if (!ret)
 		ret = c->decode_unit(
 			context, w->bytes + (u.src_offset - w->src_offset), u.src_nbytes,
