@@ -273,8 +273,6 @@ static int allocate(struct feeder *f)
 	size_t depth = f->run->workload->depth;
 
 	f->nr_blocks = f->run->file->nbytes / f->run->workload->nbytes;
-	if (f->nr_blocks > UINT32_MAX)
-		f->nr_blocks = UINT32_MAX;
 	f->slots = calloc(depth, sizeof(*f->slots));
 	f->batch = calloc(depth, sizeof(*f->batch));
 	f->done = calloc(depth, sizeof(*f->done));
