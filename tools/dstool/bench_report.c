@@ -43,7 +43,7 @@ static void print_line(const struct bench_workload *w, const struct bench_line *
 
 	snprintf(name, sizeof(name), "%s (%" PRIu32 ")", line->contestant->name, line->nr_workers);
 	if (*line->missing) {
-		printf("  %-24s%s\n", name, line->missing);
+		printf("  %-24s %s\n", name, line->missing);
 		return;
 	}
 	printf("  %-24s%8.0f%9.0f%9.1f%9.1f%9.1f%9.3f", name, line->bytes_per_s / 1e6, line->iops,
