@@ -8,7 +8,8 @@
  * runs inside the measured time. One line a result; mbps is the median of the runs in
  * 10^6 uncompressed bytes a second. ref_mbps is what the reference implementation reached
  * on its own corpus and machine. With libdeflate, DEFLATE of the same 64 KiB chunks is
- * measured in the same run, alternating with GDeflate, so that noise hits both.
+ * measured in the same run, alternating with GDeflate, so that noise hits both. Decoding is
+ * measured with the decoder that the library chooses, and then with each one there is.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,13 +18,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "codec/gdeflate/decode.h" /* to compare the decoders for different processors */
 #include "ds_gdeflate.h"
 
-#ifdef DS_HAVE_LIBDEFLATE
+#if DS_HAVE_LIBDEFLATE
 #include <libdeflate.h>
-#endif
-#ifdef DS_BENCH_INTERNALS
-#include "codec/gdeflate/decode.h"
 #endif
 
 enum {
@@ -66,15 +65,15 @@ struct job {
 	atomic_size_t next;
 	atomic_int failed;
 	pthread_barrier_t start;
-	pthread_mutex_t lock; /* guards the two times */
-	double first_start, last_end;
+	pthread_mutex_t lock; /* guards the times */
+	double first_start, last_end, cpu_seconds;
 };
 
-static double now(void)
+static double clock_seconds(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -105,7 +104,7 @@ static size_t tile_nbytes(const struct corpus *c, size_t i)
 struct coders {
 	struct ds_gdeflate_encoder *enc;
 	struct ds_gdeflate_decoder *dec;
-#ifdef DS_HAVE_LIBDEFLATE
+#if DS_HAVE_LIBDEFLATE
 	struct libdeflate_compressor *ldc;
 	struct libdeflate_decompressor *ldd;
 #endif
@@ -114,11 +113,8 @@ struct coders {
 
 static ds_result create_decoder(int path, struct ds_gdeflate_decoder **dec)
 {
-#ifdef DS_BENCH_INTERNALS
 	if (path >= 0)
 		return ds_gd_decoder_create((enum gd_path)path, dec);
-#endif
-	(void)path;
 	return ds_gdeflate_decoder_create(dec);
 }
 
@@ -130,7 +126,7 @@ static void open_coders(const struct job *j, struct coders *k)
 		die("no encoder");
 	if (j->work == DECODE && create_decoder(j->path, &k->dec))
 		die("no decoder");
-#ifdef DS_HAVE_LIBDEFLATE
+#if DS_HAVE_LIBDEFLATE
 	if (j->work == DEFLATE_ENCODE && !(k->ldc = libdeflate_alloc_compressor(j->level)))
 		die("no libdeflate compressor");
 	if (j->work == DEFLATE_DECODE && !(k->ldd = libdeflate_alloc_decompressor()))
@@ -142,7 +138,7 @@ static void close_coders(struct coders *k)
 {
 	ds_gdeflate_encoder_destroy(k->enc);
 	ds_gdeflate_decoder_destroy(k->dec);
-#ifdef DS_HAVE_LIBDEFLATE
+#if DS_HAVE_LIBDEFLATE
 	libdeflate_free_compressor(k->ldc);
 	libdeflate_free_decompressor(k->ldd);
 #endif
@@ -161,7 +157,7 @@ static int do_tile(const struct job *j, struct coders *k, size_t i)
 		return ds_gdeflate_encode_tile(k->enc, data, n, packed, &c->packed_n[i]);
 	case DECODE:
 		return ds_gdeflate_decode_tile(k->dec, packed, c->packed_n[i], k->out, n);
-#ifdef DS_HAVE_LIBDEFLATE
+#if DS_HAVE_LIBDEFLATE
 	case DEFLATE_ENCODE:
 		c->deflated_n[i] =
 			libdeflate_deflate_compress(k->ldc, data, n, c->deflated + i * ROOM, ROOM);
@@ -181,17 +177,20 @@ static void *thread_main(void *arg)
 {
 	struct job *j = arg;
 	struct coders k;
-	double start, end;
+	double start, end, cpu;
 	size_t i;
 
 	open_coders(j, &k);
 	pthread_barrier_wait(&j->start);
-	start = now();
+	start = clock_seconds(CLOCK_MONOTONIC);
+	cpu = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
 	while ((i = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed)) < j->c->nr_tiles)
 		if (do_tile(j, &k, i))
 			atomic_store(&j->failed, 1);
-	end = now();
+	cpu = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - cpu;
+	end = clock_seconds(CLOCK_MONOTONIC);
 	pthread_mutex_lock(&j->lock);
+	j->cpu_seconds += cpu;
 	if (start < j->first_start)
 		j->first_start = start;
 	if (end > j->last_end)
@@ -201,15 +200,19 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-/* Seconds for the whole corpus. */
-static double run(struct job *j, unsigned nr_threads)
+struct times {
+	double seconds, cpu_seconds;
+};
+
+/* For the whole corpus. */
+static struct times run(struct job *j, unsigned nr_threads)
 {
 	pthread_t threads[MAX_THREADS];
 
 	atomic_store(&j->next, 0);
 	atomic_store(&j->failed, 0);
-	j->first_start = now() + 1e9;
-	j->last_end = 0;
+	j->first_start = clock_seconds(CLOCK_MONOTONIC) + 1e9;
+	j->last_end = j->cpu_seconds = 0;
 	if (pthread_barrier_init(&j->start, NULL, nr_threads) || pthread_mutex_init(&j->lock, NULL))
 		die("no barrier");
 	for (unsigned i = 0; i < nr_threads; i++)
@@ -221,16 +224,16 @@ static double run(struct job *j, unsigned nr_threads)
 	pthread_mutex_destroy(&j->lock);
 	if (atomic_load(&j->failed))
 		die("a tile failed");
-	return j->last_end - j->first_start;
+	return (struct times){ j->last_end - j->first_start, j->cpu_seconds };
 }
 
 /* ---------------------------------------------------------------- results */
 
-static int compare_doubles(const void *a, const void *b)
+static int compare_times(const void *a, const void *b)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	const struct times *x = a, *y = b;
 
-	return (x > y) - (x < y);
+	return (x->seconds > y->seconds) - (x->seconds < y->seconds);
 }
 
 static size_t total(const size_t *sizes, size_t n)
@@ -256,13 +259,13 @@ static void print_reference(enum work work, int level)
 		printf(" ref_mbps=%d", decode[level]);
 }
 
-static void report(const struct job *j, unsigned nr_threads, double *seconds, unsigned nr_runs)
+static void report(const struct job *j, unsigned nr_threads, struct times *times, unsigned nr_runs)
 {
 	const struct corpus *c = j->c;
-	double mb = (double)c->nbytes / 1e6;
+	double mb = (double)c->nbytes / 1e6, cpu = times[0].cpu_seconds;
 	size_t packed = 0;
 
-	qsort(seconds, nr_runs, sizeof(*seconds), compare_doubles);
+	qsort(times, nr_runs, sizeof(*times), compare_times);
 	printf("workload=%s threads=%u", work_names[j->work], nr_threads);
 	if (j->work == ENCODE || j->work == DECODE)
 		packed = total(c->packed_n, c->nr_tiles) + 4 * c->nr_tiles;
@@ -270,11 +273,12 @@ static void report(const struct job *j, unsigned nr_threads, double *seconds, un
 		packed = total(c->deflated_n, c->nr_tiles);
 	if (j->work != COPY)
 		printf(" level=%d", j->level);
-#ifdef DS_BENCH_INTERNALS
 	if (j->work == DECODE && j->path >= 0)
 		printf(" path=%s", ds_gd_path_name((enum gd_path)j->path));
-#endif
-	printf(" mbps=%.1f best_mbps=%.1f", mb / seconds[nr_runs / 2], mb / seconds[0]);
+	printf(" mbps=%.1f best_mbps=%.1f", mb / times[nr_runs / 2].seconds, mb / times[0].seconds);
+	for (unsigned i = 0; i < nr_runs; i++)
+		cpu = times[i].cpu_seconds < cpu ? times[i].cpu_seconds : cpu;
+	printf(" cpu_s_per_gb=%.3f", 1e3 * cpu / mb);
 	if (packed)
 		printf(" ratio=%.4f", (double)c->nbytes / (double)packed);
 	print_reference(j->work, j->level);
@@ -285,13 +289,13 @@ static void report(const struct job *j, unsigned nr_threads, double *seconds, un
 /* All works run in turn, run after run. */
 static void measure(struct job *jobs, unsigned nr_jobs, unsigned nr_threads, unsigned nr_runs)
 {
-	static double seconds[NR_WORKS + MAX_LIST][MAX_RUNS];
+	static struct times times[NR_WORKS + MAX_LIST][MAX_RUNS];
 
 	for (unsigned r = 0; r < nr_runs; r++)
 		for (unsigned i = 0; i < nr_jobs; i++)
-			seconds[i][r] = run(&jobs[i], nr_threads);
+			times[i][r] = run(&jobs[i], nr_threads);
 	for (unsigned i = 0; i < nr_jobs; i++)
-		report(&jobs[i], nr_threads, seconds[i], nr_runs);
+		report(&jobs[i], nr_threads, times[i], nr_runs);
 }
 
 static unsigned decode_jobs(struct job *jobs, struct corpus *c, int level)
@@ -299,17 +303,15 @@ static unsigned decode_jobs(struct job *jobs, struct corpus *c, int level)
 	unsigned n = 0;
 
 	jobs[n++] = (struct job){ .c = c, .work = COPY };
-#ifdef DS_HAVE_LIBDEFLATE
+#if DS_HAVE_LIBDEFLATE
 	jobs[n++] = (struct job){ .c = c, .work = DEFLATE_DECODE, .level = level };
 #endif
 	jobs[n++] = (struct job){ .c = c, .work = DECODE, .level = level, .path = -1 };
-#ifdef DS_BENCH_INTERNALS
 	for (int path = GD_PATH_SCALAR; path < GD_NR_PATHS; path++)
 		if (ds_gd_has_path((enum gd_path)path))
 			jobs[n++] = (struct job){
 				.c = c, .work = DECODE, .level = level, .path = path
 			};
-#endif
 	return n;
 }
 
@@ -340,7 +342,7 @@ static void bench_level(struct corpus *c, int level, const int *threads, unsigne
 	for (unsigned t = 0; t < nr_threads; t++) {
 		n = 0;
 		jobs[n++] = (struct job){ .c = c, .work = ENCODE, .level = level };
-#ifdef DS_HAVE_LIBDEFLATE
+#if DS_HAVE_LIBDEFLATE
 		jobs[n++] = (struct job){ .c = c, .work = DEFLATE_ENCODE, .level = level };
 #endif
 		measure(jobs, n, (unsigned)threads[t], nr_encode_runs);

@@ -446,7 +446,8 @@ DS_API char *ds_completion_describe(const struct ds_completion *completion, char
 /* ----------------------------------------------------------------- queues */
 
 enum {
-	DS_QUEUE_NONBLOCKING = 1u << 0, /* enqueue returns DS_ERR_QUEUE_FULL instead of waiting */
+	DS_QUEUE_NONBLOCKING =
+		1u << 0, /* enqueue never waits: DS_ERR_QUEUE_FULL, whatever fills it */
 	DS_QUEUE_NO_AUTO_SUBMIT = 1u << 1, /* do not submit by itself when half full */
 	DS_QUEUE_NO_RESULTS = 1u << 2, /* keep no completion list: for callbacks and markers only */
 	DS_QUEUE_ALWAYS_STAGE = 1u << 3, /* the kernel never writes to a destination: every cancel
@@ -663,12 +664,12 @@ struct ds_stats {
 	uint64_t requests_failed;
 	uint64_t requests_cancelled; /* timeouts included */
 	uint64_t requests_timed_out;
-	uint64_t requests_in_flight;	       /* submitted, not ended */
-	uint64_t bytes_read;		       /* from files */
-	uint64_t bytes_written;		       /* to files */
-	uint64_t bytes_delivered;	       /* to destinations of requests that completed */
-	uint64_t bytes_decoded;		       /* of those, out of a codec */
-	uint64_t path_bytes[DS_PATH_COUNT];    /* delivered, by DS_PATH_* */
+	uint64_t requests_in_flight;	    /* submitted, not ended, or with a callback to come */
+	uint64_t bytes_read;		    /* from files */
+	uint64_t bytes_written;		    /* to files */
+	uint64_t bytes_delivered;	    /* to destinations of requests that completed */
+	uint64_t bytes_decoded;		    /* of those, out of a codec */
+	uint64_t path_bytes[DS_PATH_COUNT]; /* delivered, by DS_PATH_* */
 	uint64_t path_requests[DS_PATH_COUNT]; /* completed requests, by DS_PATH_* */
 	uint64_t io_operations;		       /* handed to the engine */
 	uint64_t io_retries;	   /* short, interrupted or refused ones that went again */

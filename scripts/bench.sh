@@ -14,7 +14,7 @@ usage: scripts/bench.sh [options] [BUILD_FOLDER]
 
   --quick         short runs: about two minutes instead of ten
   --only PARTS    of io, sweep, load, codec: a list with commas
-  --backend LIST  backends to measure (default: all that are built)
+  --backend LIST  backends to measure (default: all that work here)
   --out FOLDER    where the results go (default: bench-out/<date>)
   --draw FOLDER   measure nothing, draw the charts of results that are there
 END
@@ -54,7 +54,7 @@ is_wanted() {
 # Without stopping at the first program that fails: the others' figures are still worth having.
 failed=0
 measure() {
-	program=$build/bench/$1
+	program=$build/$1
 	shift
 	if [ ! -x "$program" ]; then
 		echo "$program is not built, left out" >&2
@@ -89,12 +89,18 @@ list_backends() {
 	if [ -n "$backend" ]; then
 		echo "$backend" | tr , ' '
 	else
-		"$build/bench/bench_io" --backends
+		"$build/bench_io" --backends
 	fi
 }
 
+# Game data where it is installed, else some of the machine's own programs.
+codec_files() {
+	wads=$(find /usr/share/games/doom -name '*.wad' 2>/dev/null | sort)
+	echo "${wads:-$(find /usr/bin -type f -size +256k | sort | head -n 60)}"
+}
+
 # $backend_arg and $quick are empty or words without blanks.
-# shellcheck disable=SC2086
+# shellcheck disable=SC2046,SC2086
 measure_all() {
 	backend_arg=${backend:+--backend $backend}
 	if is_wanted io; then
@@ -109,7 +115,8 @@ measure_all() {
 		done
 	fi
 	if is_wanted codec; then
-		measure bench_codec $quick
+		measure bench_codec ${quick:+--runs 3 --levels 1,6} --threads "1,$(nproc)" \
+			$(codec_files)
 	fi
 }
 
@@ -127,6 +134,7 @@ function pairs(   i, at) {
 # What a line is drawn as; "" for bare loops with another number of threads than the backend.
 function column(   name) {
 	name = v["backend"]
+	if ("variant" in v && v["variant"] != "none") name = name "+" v["variant"]
 	if ("codec" in v && v["codec"] != "none") name = name "/" v["codec"]
 	if (v["backend"] == "bare" && v["workload"] in workers &&
 	    workers[v["workload"]] != v["threads"]) return ""
@@ -189,11 +197,38 @@ pivot() {
 	END { print_table("workload") }' "$results" "$results"
 }
 
+# A row a level and number of threads, a column a format.
+codec_table() {
+	awk "$read_pairs"'
+	pairs() && v["workload"] ~ /_decode$/ && ("mbps" in v) && !("path" in v) {
+		name = v["workload"]
+		sub(/_decode$/, "", name)
+		put("\"level " v["level"] "\\n" v["threads"] " threads\"", name, v["mbps"] / 1000)
+	}
+	END { print_table("level") }' "$results"
+}
+
 # sweep METRIC WORKLOAD: a row a number of threads, a column a peer.
 sweep() {
 	awk -v metric="$1" -v workload="$2" "$read_pairs"'
 	pairs() && v["workload"] == workload { put(v["threads"], v["backend"], v[metric]) }
 	END { print_table("threads") }' "$results"
+}
+
+# relative_to NAME: each cell of a table divided by its row's cell in that column.
+relative_to() {
+	awk -v name="$1" '
+	NR == 1 { for (i = 2; i <= NF; i++) if ($i == name) at = i }
+	{
+		line = $1
+		for (i = 2; i <= NF; i++) {
+			if (i == at) continue
+			if (NR == 1) line = line " " $i
+			else if (!at || $i == "NaN" || $at == "NaN") line = line " NaN"
+			else line = line " " $i / $at
+		}
+		print line
+	}'
 }
 
 columns() {
@@ -217,16 +252,18 @@ draw() {
 	fi
 	pivot gbps '^cached-' >"$out/cached.dat"
 	chart cached linear 'Reads from the page cache' 'GB/s'
-	pivot gbps '^(direct|cold)-(64k|1m)' >"$out/disk.dat"
+	pivot gbps '^(direct|cold|half)-(64k|1m)' >"$out/disk.dat"
 	chart disk linear 'Reads from the disk, 64 outstanding' 'GB/s'
 	pivot iops '^(direct|cold)-4k' >"$out/disk-4k.dat"
 	chart disk-4k linear '4 KiB reads from the disk, 64 outstanding' 'reads a second'
-	pivot cpu_s_per_gb '^(cached|direct|cold)-' >"$out/cpu.dat"
+	pivot cpu_s_per_gb '^(cached|direct|cold|half)-' >"$out/cpu.dat"
 	chart cpu log 'CPU time' 'CPU seconds per GB (log)'
-	pivot ratio_to_peer '^(cached|direct|cold|cost)-' >"$out/ratio.dat"
-	chart ratio ratio 'Speed against bare pread with as many threads' 'ratio'
+	pivot iops '^(cached-|direct-|cold-|cost-4k)' | relative_to bare >"$out/ratio.dat"
+	chart ratio ratio 'Speed relative to bare pread with as many threads as the CPU backend' ratio
 	pivot gbps '^(load|decode)-' >"$out/load.dat"
 	chart load linear 'Loading real files' 'GB/s of delivered bytes'
+	codec_table >"$out/codec.dat"
+	chart codec linear 'Decoding in memory' 'GB/s'
 	for c in cached direct cold; do
 		for s in 4k 64k 1m; do
 			m=gbps
@@ -245,18 +282,23 @@ draw() {
 summary() {
 	awk "$read_pairs"'
 	function show(key, format) { return (key in v) ? sprintf(format, v[key]) : "-" }
-	function against() {
-		if (!("ratio_to_peer" in v)) return ""
-		return sprintf("%.2f of %s", v["ratio_to_peer"], v["peer"])
+	function against(   k, text) {
+		for (k = ""; ("peer" k) in v; k = k == "" ? 2 : k + 1)
+			text = text sprintf("%s%.2f of %s", (text == "" ? "" : ", "),
+				v["ratio_to_peer" k], v["peer" k])
+		return text
 	}
 	NR == 1 {
-		printf "%-22s %-16s %3s %9s %9s %9s %9s %9s  %s\n", "workload", "how", "thr",
+		printf "%-22s %-20s %3s %9s %9s %9s %9s %9s  %s\n", "workload", "how", "thr",
 			"GB/s", "IOPS", "p50 us", "p99 us", "CPU s/GB", "against"
 	}
 	pairs() {
 		name = v["backend"]
+		if ("variant" in v && v["variant"] != "none") name = name "+" v["variant"]
 		if ("codec" in v && v["codec"] != "none") name = name "/" v["codec"]
-		printf "%-22s %-16s %3s %9s %9s %9s %9s %9s  %s\n", v["workload"], name,
+		if (!("backend" in v) && "level" in v) name = "level " v["level"]
+		if ("mbps" in v) v["gbps"] = v["mbps"] / 1000
+		printf "%-22s %-20s %3s %9s %9s %9s %9s %9s  %s\n", v["workload"], name,
 			show("threads", "%s"), show("gbps", "%.3f"), show("iops", "%.0f"),
 			show("p50_us", "%.1f"), show("p99_us", "%.1f"),
 			show("cpu_s_per_gb", "%.4f"),

@@ -13,6 +13,8 @@ build=${1:-build}
 dstool=$build/dstool
 runs=5
 most_bytes=100000000
+# Each run loads the files as often as it takes to have at least this much to measure.
+run_bytes=400000000
 
 if [ ! -x "$dstool" ]; then
 	echo "demo: $dstool is not there; 'make build' makes it" >&2
@@ -32,9 +34,9 @@ fail() {
 
 # --------------------------------------------------------------- the input
 
-# Sizes and names, the largest first; not what is compressed already.
+# Sizes and names, the largest of a middling size first; not what is compressed already.
 large_files() {
-	find /usr/lib /usr/lib64 /usr/bin /usr/share -xdev -type f -size +256k -readable \
+	find /usr/lib /usr/lib64 /usr/bin /usr/share -xdev -type f -size +256k -size -8M -readable \
 		! -name '*.gz' ! -name '*.xz' ! -name '*.zst' ! -name '*.bz2' ! -name '*.png' \
 		! -name '*.jpg' ! -name '*.jar' -printf '%s %p\n' 2>/dev/null |
 		sort -k1,1nr -k2
@@ -85,11 +87,12 @@ compress() {
 
 # The median of several loads of the paths: sets gb_per_s and cpu_s_per_gb; then verifies.
 load() {
-	local i
+	local i paths=()
 
+	for ((i = 0; i < run_bytes; i += bytes_in)); do paths+=("$@"); done
 	: >"$work/figures"
 	for ((i = 0; i < runs; i++)); do
-		"$dstool" load --json "$@" >"$work/report" 2>"$work/errors" || fail "loading"
+		"$dstool" load --json "${paths[@]}" >"$work/report" 2>"$work/errors" || fail "loading"
 		echo "$(number gb_per_s "$work/report") $(number cpu_s_per_gb "$work/report")" \
 			>>"$work/figures"
 	done

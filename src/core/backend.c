@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/backend_priv.h"
+#include "core/queue.h"
 #include "core/copy_struct.h"
 #include "core/result.h"
 
@@ -186,15 +186,38 @@ bool ds_backend_has_codec(const struct ds_backend *be, uint32_t codec)
 	return be && (codec == DS_CODEC_NONE || ds_backend_codec(be, codec));
 }
 
+static ds_result sum_queues(struct ds_backend *be, struct ds_stats *st)
+{
+	struct ds_counters *sum = calloc(1, sizeof(*sum));
+
+	if (!sum)
+		return DS_ERR_NO_MEMORY;
+	pthread_mutex_lock(&be->queues_lock);
+	ds_counters_add(sum, &be->gone);
+	for (struct ds_list *n = be->queues.next; n != &be->queues; n = n->next) {
+		struct ds_queue *q = ds_list_entry(n, struct ds_queue, link);
+
+		ds_counters_add(sum, &q->counters);
+		st->requests_in_flight += atomic_load(&q->in_flight);
+	}
+	pthread_mutex_unlock(&be->queues_lock);
+	ds_counters_read(sum, st);
+	free(sum);
+	return DS_OK;
+}
+
 ds_result ds_backend_get_stats(struct ds_backend *be, struct ds_stats *out)
 {
 	struct ds_stats st = { .size = sizeof(st) };
 	struct ds_pipeline *pl;
+	ds_result ret;
 
 	if (!be)
 		return DS_ERR_INVALID_ARGUMENT;
 	pl = &be->pipeline;
-	ds_counters_read(&be->counters, &st);
+	ret = sum_queues(be, &st);
+	if (ret)
+		return ret;
 	pthread_mutex_lock(&pl->lock);
 	st.staging_nbytes = pl->staging.nbytes;
 	st.staging_in_use = pl->staging.in_use;

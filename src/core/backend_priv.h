@@ -34,11 +34,11 @@ struct ds_backend {
 	struct ds_pipeline pipeline;
 	struct ds_service service;
 	struct ds_timer timer;
-	struct ds_counters counters;
 	struct ds_cpu_registry cpu;
 
-	pthread_mutex_t queues_lock; /* guards the list; held while the timer visits queues */
+	pthread_mutex_t queues_lock; /* guards all below; held while the timer visits queues */
 	struct ds_list queues;
+	struct ds_counters gone; /* of queues that were destroyed */
 };
 
 void ds_backend_ref(struct ds_backend *be);

@@ -300,7 +300,6 @@ static ds_result commit_all(struct ds_queue *q, struct ds_slot **slots, uint32_t
 	submit = is_half_full(q);
 	pthread_mutex_unlock(&q->lock);
 	ds_count(&q->counters.enqueued, nr_ok);
-	ds_count(&q->be->counters.enqueued, nr_ok);
 	if (submit)
 		ds_queue_submit(q);
 	ds_queue_drop_live(q, nr);
@@ -428,13 +427,6 @@ ds_result ds_queue_enqueue_event(struct ds_queue *q, int event_fd)
 	return enqueue_marker(q, &marker);
 }
 
-static void count_in_flight(struct ds_queue *q)
-{
-	atomic_fetch_add(&q->in_flight, 1);
-	ds_count(&q->counters.in_flight, 1);
-	ds_count(&q->be->counters.in_flight, 1);
-}
-
 /*
  * Moves the pending list to *submitted. Requests cancelled just now are unlinked here
  * instead of by their canceller, who finds them on no list; they go to *dropped.
@@ -458,7 +450,7 @@ static uint64_t take_pending(struct ds_queue *q, struct ds_list *submitted, stru
 		}
 		atomic_store_explicit(&s->deadline_ns, deadline, memory_order_relaxed);
 		atomic_store_explicit(&s->submit_ns, now, memory_order_relaxed);
-		count_in_flight(q);
+		atomic_fetch_add(&q->in_flight, 1);
 		if (ds_slot_advance(s, DS_STATE_PENDING, DS_STATE_SUBMITTED)) {
 			ds_list_push_back(submitted, &s->link);
 			(*nr)++;
@@ -498,7 +490,6 @@ ds_result ds_queue_submit(struct ds_queue *q)
 	deadline = take_pending(q, &submitted, &dropped, &nr);
 	is_due = ds_markers_submit(&q->markers);
 	ds_count(&q->counters.submitted, nr);
-	ds_count(&q->be->counters.submitted, nr);
 	if (nr)
 		ds_scheduler_add(&q->be->pipeline, &submitted);
 	pthread_mutex_unlock(&q->lock);

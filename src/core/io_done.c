@@ -15,7 +15,6 @@
 static void count_retry(struct ds_slot *s)
 {
 	ds_count(&s->queue->counters.io_retries, 1);
-	ds_count(&s->queue->be->counters.io_retries, 1);
 }
 
 static void start_again(struct ds_op *op)
@@ -48,19 +47,18 @@ static bool free_op(struct ds_op *op)
 static void count_bytes(struct ds_op *op)
 {
 	struct ds_slot *s = op->slot;
-	struct ds_counters *n[2] = { &s->queue->counters, &s->queue->be->counters };
+	struct ds_counters *n = &s->queue->counters;
 	/* What alignment added is no business of the caller's. */
 	uint64_t nbytes = ds_min_u64(op->done_nbytes, op->wanted);
 
 	nbytes -= ds_min_u64(nbytes, op->skipped);
-	for (int i = 0; i < 2; i++) {
-		ds_count(&n[i]->io_fixed_buffers, op->io.used_fixed_buffer);
-		ds_count(&n[i]->io_fixed_files, op->io.used_fixed_file);
-	}
+	if (op->io.used_fixed_buffer)
+		ds_count(&n->io_fixed_buffers, 1);
+	if (op->io.used_fixed_file)
+		ds_count(&n->io_fixed_files, 1);
 	if (!nbytes)
 		return;
-	for (int i = 0; i < 2; i++)
-		ds_count(s->is_write ? &n[i]->bytes_written : &n[i]->bytes_read, nbytes);
+	ds_count(s->is_write ? &n->bytes_written : &n->bytes_read, nbytes);
 	atomic_fetch_add_explicit(&s->bytes_read, nbytes, memory_order_relaxed);
 	if (op->io.is_direct)
 		atomic_fetch_add_explicit(&s->bytes_direct, nbytes, memory_order_relaxed);
@@ -128,7 +126,6 @@ static void fall_back(struct ds_op *op)
 	struct ds_file *f = s->io.file;
 
 	ds_count(&s->queue->counters.direct_refused, 1);
-	ds_count(&s->queue->be->counters.direct_refused, 1);
 	if (f && !op->io.is_staging)
 		ds_log(&s->queue->be->service, DS_LOG_INFO, "pipeline", "pread", DS_OK, EINVAL, 0,
 		       "fd %d refuses direct I/O at %llu; using the page cache", op->io.fd,

@@ -62,7 +62,6 @@ static struct ds_op *make_op(struct ds_pipeline *pl, struct ds_slot *s, struct d
 	batch->last = &op->io;
 	batch->nbytes += nbytes;
 	ds_count(&s->queue->counters.io_operations, 1);
-	ds_count(&s->queue->be->counters.io_operations, 1);
 	return op;
 }
 

@@ -75,9 +75,9 @@ struct ds_window {
 	const unsigned char *bytes; /* where the wanted bytes begin */
 	uint64_t src_offset;	    /* relative to the source's beginning */
 	uint64_t src_nbytes;
-	atomic_uint reads; /* outstanding, plus one while operations are being made */
+	atomic_uint reads;	       /* outstanding, plus one while operations are being made */
 	_Atomic uint64_t valid_nbytes; /* COPY: of src_nbytes, up to where a read stopped */
-	const void *head;  /* units: the stream's head */
+	const void *head;	       /* units: the stream's head */
 	uint32_t first_unit;
 	uint32_t nr_units;  /* of the window */
 	uint32_t all_units; /* of the stream */

@@ -154,6 +154,7 @@ ds_result ds_queue_destroy(struct ds_queue *q)
 	ds_queue_submit(q);
 	pthread_mutex_lock(&be->queues_lock);
 	ds_list_remove(&q->link);
+	ds_counters_add(&be->gone, &q->counters);
 	pthread_mutex_unlock(&be->queues_lock);
 
 	ds_queue_drop_live(q, 1);
@@ -243,6 +244,7 @@ ds_result ds_queue_get_stats(struct ds_queue *q, struct ds_stats *out)
 	if (!q)
 		return DS_ERR_INVALID_ARGUMENT;
 	ds_counters_read(&q->counters, &st);
+	st.requests_in_flight = atomic_load(&q->in_flight);
 	st.staging_nbytes = q->be->pipeline.staging.nbytes;
 	st.io_workers = q->be->pipeline.engine->nr_workers;
 	st.decode_workers = q->be->pipeline.workers.nr;

@@ -80,19 +80,20 @@ static bool has_room(const struct ds_pipeline *pl)
 }
 
 /* SUBMITTED -> RUNNING at the first look; false: it was cancelled or has failed. */
-static bool is_runnable(struct ds_slot *s)
+static bool is_runnable(struct ds_slot *s, uint64_t now_ns)
 {
 	uint64_t w = atomic_load_explicit(&s->word, memory_order_relaxed);
 
 	if (DS_WORD_STATE(w) == DS_STATE_SUBMITTED &&
 	    ds_slot_advance(s, DS_STATE_SUBMITTED, DS_STATE_RUNNING))
-		atomic_store_explicit(&s->start_ns, ds_now_ns(), memory_order_relaxed);
+		atomic_store_explicit(&s->start_ns, now_ns, memory_order_relaxed);
 	return ds_slot_is_wanted(s);
 }
 
 /* Makes operations while there is room. *finished gets the slots that need nothing more. */
 static void fill(struct ds_pipeline *pl, struct ds_batch *batch, struct ds_list *finished)
 {
+	uint64_t now_ns = pl->nr_waiting ? ds_now_ns() : 0;
 	unsigned blocked = 0;
 
 	while (pl->nr_waiting && has_room(pl)) {
@@ -104,7 +105,7 @@ static void fill(struct ds_pipeline *pl, struct ds_batch *batch, struct ds_list 
 		if (l < 0)
 			break;
 		s = ds_list_entry(pl->levels[l].slots.next, struct ds_slot, link);
-		if (is_runnable(s))
+		if (is_runnable(s, now_ns))
 			issue = ds_issue_next(pl, s, batch);
 		pl->levels[l].credit -= (int64_t)ds_max_u64(batch->nbytes - before, MIN_COST);
 		switch (issue) {

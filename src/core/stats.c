@@ -71,22 +71,54 @@ static void read_latency(struct ds_counters *c, struct ds_stats *out)
 	out->latency_mean_ns = total ? get(&c->latency_sum) / total : 0;
 }
 
+static void add(_Atomic uint64_t *sum, _Atomic uint64_t *counter)
+{
+	ds_count(sum, get(counter));
+}
+
+void ds_counters_add(struct ds_counters *sum, struct ds_counters *c)
+{
+	add(&sum->enqueued, &c->enqueued);
+	add(&sum->submitted, &c->submitted);
+	add(&sum->failed, &c->failed);
+	add(&sum->cancelled, &c->cancelled);
+	add(&sum->timed_out, &c->timed_out);
+	add(&sum->bytes_read, &c->bytes_read);
+	add(&sum->bytes_written, &c->bytes_written);
+	add(&sum->bytes_decoded, &c->bytes_decoded);
+	for (unsigned i = 0; i < DS_PATH_COUNT; i++) {
+		add(&sum->path_bytes[i], &c->path_bytes[i]);
+		add(&sum->path_requests[i], &c->path_requests[i]);
+	}
+	add(&sum->io_operations, &c->io_operations);
+	add(&sum->io_retries, &c->io_retries);
+	add(&sum->direct_refused, &c->direct_refused);
+	add(&sum->io_fixed_buffers, &c->io_fixed_buffers);
+	add(&sum->io_fixed_files, &c->io_fixed_files);
+	add(&sum->latency_sum, &c->latency_sum);
+	ds_count_max(&sum->latency_max, get(&c->latency_max));
+	for (unsigned b = 0; b < DS_HISTOGRAM_BUCKETS; b++)
+		atomic_fetch_add_explicit(
+			&sum->latency[b],
+			atomic_load_explicit(&c->latency[b], memory_order_relaxed),
+			memory_order_relaxed);
+}
+
 void ds_counters_read(struct ds_counters *c, struct ds_stats *out)
 {
 	out->requests_enqueued = get(&c->enqueued);
 	out->requests_submitted = get(&c->submitted);
-	out->requests_completed = get(&c->completed);
 	out->requests_failed = get(&c->failed);
 	out->requests_cancelled = get(&c->cancelled);
 	out->requests_timed_out = get(&c->timed_out);
-	out->requests_in_flight = get(&c->in_flight);
 	out->bytes_read = get(&c->bytes_read);
 	out->bytes_written = get(&c->bytes_written);
-	out->bytes_delivered = get(&c->bytes_delivered);
 	out->bytes_decoded = get(&c->bytes_decoded);
 	for (unsigned i = 0; i < DS_PATH_COUNT; i++) {
 		out->path_bytes[i] = get(&c->path_bytes[i]);
 		out->path_requests[i] = get(&c->path_requests[i]);
+		out->bytes_delivered += out->path_bytes[i];
+		out->requests_completed += out->path_requests[i];
 	}
 	out->io_operations = get(&c->io_operations);
 	out->io_retries = get(&c->io_retries);

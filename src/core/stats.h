@@ -12,18 +12,18 @@
 #define DS_HISTOGRAM_STEPS   32
 #define DS_HISTOGRAM_BUCKETS (60 * DS_HISTOGRAM_STEPS)
 
-/* All relaxed: they count, they order nothing. One for each queue and each backend. */
+/*
+ * All relaxed: they count, they order nothing. One for each queue; a backend's figures are the
+ * sum over its queues, and of those that are gone.
+ */
 struct ds_counters {
 	_Atomic uint64_t enqueued;
 	_Atomic uint64_t submitted;
-	_Atomic uint64_t completed;
 	_Atomic uint64_t failed;
 	_Atomic uint64_t cancelled;
 	_Atomic uint64_t timed_out;
-	_Atomic uint64_t in_flight;
 	_Atomic uint64_t bytes_read;
 	_Atomic uint64_t bytes_written;
-	_Atomic uint64_t bytes_delivered;
 	_Atomic uint64_t bytes_decoded;
 	_Atomic uint64_t path_bytes[DS_PATH_COUNT];
 	_Atomic uint64_t path_requests[DS_PATH_COUNT];
@@ -53,6 +53,9 @@ static inline void ds_uncount(_Atomic uint64_t *counter, uint64_t n)
 void ds_count_max(_Atomic uint64_t *counter, uint64_t value);
 
 void ds_counters_latency(struct ds_counters *c, uint64_t ns);
+
+/* Adds one queue's to another's; not its staging memory, which the backend knows itself. */
+void ds_counters_add(struct ds_counters *sum, struct ds_counters *c);
 
 /* Fills in everything that the counters know. */
 void ds_counters_read(struct ds_counters *c, struct ds_stats *out);

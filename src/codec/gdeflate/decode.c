@@ -12,12 +12,28 @@ const char *ds_gd_path_name(enum gd_path path)
 	return names[path];
 }
 
+#ifdef GD_HAVE_X86_PATHS
+static bool has_bit_instructions(void)
+{
+	return __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+	       __builtin_cpu_supports("popcnt");
+}
+#endif
+
 bool ds_gd_has_path(enum gd_path path)
 {
 	switch (path) {
 	case GD_PATH_REFERENCE:
 	case GD_PATH_SCALAR:
 		return true;
+#ifdef GD_HAVE_X86_PATHS
+	case GD_PATH_AVX2:
+		return __builtin_cpu_supports("avx2") && has_bit_instructions();
+	case GD_PATH_AVX512:
+		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+		       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+		       __builtin_cpu_supports("avx512vbmi2") && has_bit_instructions();
+#endif
 	default:
 		return false;
 	}
@@ -27,6 +43,10 @@ ds_result ds_gd_decoder_create(enum gd_path path, struct ds_gdeflate_decoder **o
 {
 	static bool (*const decode_symbols[GD_NR_PATHS])(struct ds_gdeflate_decoder *) = {
 		[GD_PATH_SCALAR] = ds_gd_decode_symbols_scalar,
+#ifdef GD_HAVE_X86_PATHS
+		[GD_PATH_AVX2] = ds_gd_decode_symbols_avx2,
+		[GD_PATH_AVX512] = ds_gd_decode_symbols_avx512,
+#endif
 	};
 	struct ds_gdeflate_decoder *dec;
 
@@ -34,6 +54,7 @@ ds_result ds_gd_decoder_create(enum gd_path path, struct ds_gdeflate_decoder **o
 	if (!dec)
 		return DS_ERR_NO_MEMORY;
 	memset(dec, 0, sizeof(*dec));
+	ds_gd_init_meanings(&dec->meanings);
 	dec->path = path;
 	dec->decode_symbols = decode_symbols[path];
 	*out = dec;

@@ -4,14 +4,23 @@
 
 #include "codec/gdeflate/encode.h"
 
+/* clang-format off */
 const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1] = {
-	[1] = { GD_GREEDY, 2, 32, 0, 1024 },	 [2] = { GD_GREEDY, 6, 10, 0, 1024 },
-	[3] = { GD_GREEDY, 12, 14, 0, 1024 },	 [4] = { GD_GREEDY, 16, 30, 0, 1024 },
-	[5] = { GD_LAZY, 16, 30, 0, 1024 },	 [6] = { GD_LAZY, 35, 65, 0, 512 },
-	[7] = { GD_LAZY, 100, 130, 0, 512 },	 [8] = { GD_LAZY2, 150, 200, 0, 512 },
-	[9] = { GD_LAZY2, 300, 258, 0, 512 },	 [10] = { GD_LAZY2, 600, 258, 0, 512 },
-	[11] = { GD_LAZY2, 1200, 1024, 0, 512 }, [12] = { GD_LAZY2, 4000, 65535, 0, 512 },
+	/*	  parser     depth nice passes chunk */
+	[1] =  { GD_FAST,      2,    0, 0, 1024 },
+	[2] =  { GD_GREEDY,    6,   10, 0, 1024 },
+	[3] =  { GD_GREEDY,   12,   14, 0, 1024 },
+	[4] =  { GD_GREEDY,   16,   30, 0, 1024 },
+	[5] =  { GD_LAZY,     10,   30, 0, 1024 },
+	[6] =  { GD_LAZY,     22,   50, 0, 768 },
+	[7] =  { GD_LAZY2,    40,   80, 0, 512 },
+	[8] =  { GD_OPTIMAL,   6,   32, 1, 512 },
+	[9] =  { GD_OPTIMAL,  12,   40, 1, 512 },
+	[10] = { GD_OPTIMAL,  20,   64, 2, 512 },
+	[11] = { GD_OPTIMAL,  35,  100, 3, 512 },
+	[12] = { GD_OPTIMAL, 100,  200, 6, 512 },
 };
+/* clang-format on */
 
 static void init_length_symbols(uint8_t *symbol)
 {
@@ -19,6 +28,18 @@ static void init_length_symbols(uint8_t *symbol)
 	for (unsigned i = 0; i < GD_NR_LENGTHS - 1; i++)
 		for (unsigned j = 0; j < 1u << ds_gd_length_extra[i]; j++)
 			symbol[ds_gd_length_base[i] + j] = (uint8_t)i;
+}
+
+static size_t finder_nbytes(enum gd_parser parser)
+{
+	switch (parser) {
+	case GD_FAST:
+		return ds_gd_fast_finder_nbytes();
+	case GD_OPTIMAL:
+		return ds_gd_optimal_finder_nbytes();
+	default:
+		return ds_gd_greedy_finder_nbytes();
+	}
 }
 
 ds_result ds_gdeflate_encoder_create(int level, struct ds_gdeflate_encoder **out)
@@ -33,13 +54,13 @@ ds_result ds_gdeflate_encoder_create(int level, struct ds_gdeflate_encoder **out
 	if (!enc)
 		return DS_ERR_NO_MEMORY;
 	enc->level = &ds_gd_levels[level];
-	enc->finder = malloc(ds_gd_greedy_finder_nbytes());
+	enc->finder = malloc(finder_nbytes(enc->level->parser));
 	if (!enc->finder) {
 		free(enc);
 		return DS_ERR_NO_MEMORY;
 	}
 	init_length_symbols(enc->length_symbol);
-	ds_gd_init_split(enc);
+	ds_gd_init_log2(enc);
 	*out = enc;
 	return DS_OK;
 }
@@ -52,6 +73,26 @@ void ds_gdeflate_encoder_destroy(struct ds_gdeflate_encoder *enc)
 	free(enc);
 }
 
+static void parse_and_split(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes)
+{
+	switch (enc->level->parser) {
+	case GD_FAST:
+		ds_gd_parse_fast(enc, in, nbytes);
+		break;
+	case GD_GREEDY:
+		ds_gd_parse_greedy(enc, in, nbytes);
+		break;
+	case GD_LAZY:
+	case GD_LAZY2:
+		ds_gd_parse_lazy(enc, in, nbytes);
+		break;
+	case GD_OPTIMAL:
+		ds_gd_parse_optimal(enc, in, nbytes);
+		return;
+	}
+	ds_gd_split(enc);
+}
+
 ds_result ds_gdeflate_encode_tile(struct ds_gdeflate_encoder *enc, const void *in, size_t in_nbytes,
 				  void *out, size_t *out_nbytes)
 {
@@ -60,11 +101,7 @@ ds_result ds_gdeflate_encode_tile(struct ds_gdeflate_encoder *enc, const void *i
 	if (!enc || !in || !out || !out_nbytes || in_nbytes == 0 ||
 	    in_nbytes > DS_GDEFLATE_TILE_NBYTES)
 		return DS_ERR_INVALID_ARGUMENT;
-	if (enc->level->parser == GD_GREEDY)
-		ds_gd_parse_greedy(enc, in, nbytes);
-	else
-		ds_gd_parse_lazy(enc, in, nbytes);
-	ds_gd_split(enc);
+	parse_and_split(enc, in, nbytes);
 	*out_nbytes = ds_gd_write_tile(enc, in, nbytes, out);
 	return DS_OK;
 }

@@ -8,9 +8,10 @@
  * match that begins one byte later (or two) is better.
  */
 #include "codec/gdeflate/encode.h"
+#include "codec/gdeflate/encode_match.h"
 
 enum {
-	HASH_BITS = 15,
+	HASH_BITS = 16,
 	HASH3_BITS = 14,
 	NEAR_ENOUGH = 4096, /* three bytes from farther away cost as much as literals */
 };
@@ -40,16 +41,6 @@ size_t ds_gd_greedy_finder_nbytes(void)
 	return sizeof(struct finder);
 }
 
-static uint32_t hash4(uint32_t v)
-{
-	return (v * 0x9e3779b1u) >> (32 - HASH_BITS);
-}
-
-static uint32_t hash3(uint32_t v)
-{
-	return ((v << 8) * 0x9e3779b1u) >> (32 - HASH3_BITS);
-}
-
 /* The last three positions are not searched: their hash would read past the end. */
 static bool is_searchable(const struct parse *p, uint32_t at)
 {
@@ -58,11 +49,11 @@ static bool is_searchable(const struct parse *p, uint32_t at)
 
 static uint32_t insert(const struct parse *p, uint32_t at)
 {
-	uint32_t v = gd_load32(p->in + at), h = hash4(v), before = p->f->head[h];
+	uint32_t v = gd_load32(p->in + at), h = gd_hash4(v, HASH_BITS), before = p->f->head[h];
 
 	p->f->prev[at] = (uint16_t)before;
 	p->f->head[h] = (uint16_t)(at + 1);
-	p->f->head3[hash3(v)] = (uint16_t)(at + 1);
+	p->f->head3[gd_hash3(v, HASH3_BITS)] = (uint16_t)(at + 1);
 	return before;
 }
 
@@ -72,25 +63,6 @@ static void insert_many(const struct parse *p, uint32_t at, uint32_t end)
 		insert(p, at);
 }
 
-static uint64_t load64(const uint8_t *p)
-{
-	return gd_load32(p) | (uint64_t)gd_load32(p + 4) << 32;
-}
-
-static uint32_t common_length(const uint8_t *a, const uint8_t *b, uint32_t from, uint32_t most)
-{
-	while (from + 8 <= most) {
-		uint64_t diff = load64(a + from) ^ load64(b + from);
-
-		if (diff)
-			return from + (uint32_t)__builtin_ctzll(diff) / 8;
-		from += 8;
-	}
-	while (from < most && a[from] == b[from])
-		from++;
-	return from;
-}
-
 /*
  * Inserts the position and returns the longest match there that is longer than
  * `better_than`; length 0 if there is none.
@@ -98,29 +70,33 @@ static uint32_t common_length(const uint8_t *a, const uint8_t *b, uint32_t from,
 static struct match find(const struct parse *p, uint32_t at, uint32_t better_than, uint32_t depth)
 {
 	const uint8_t *here = p->in + at;
-	uint32_t v = gd_load32(here), most = p->nbytes - at, candidate, length;
-	uint32_t candidate3 = p->f->head3[hash3(v)];
+	uint32_t v = gd_load32(here), most = p->nbytes - at, nice = p->enc->level->nice;
+	uint32_t candidate, length, last;
+	uint32_t candidate3 = p->f->head3[gd_hash3(v, HASH3_BITS)];
 	struct match best = { 0, 0 };
 	uint32_t reach = better_than < p->min_length ? p->min_length - 1 : better_than;
 
 	candidate = insert(p, at);
 	if (reach < 4 && candidate3 && at + 1 - candidate3 <= NEAR_ENOUGH &&
 	    !((gd_load32(p->in + candidate3 - 1) ^ v) << 8)) {
-		best.length = reach = common_length(here, p->in + candidate3 - 1, 3, most);
+		best.length = reach = gd_common_length(here, p->in + candidate3 - 1, 3, most);
 		best.distance = at + 1 - candidate3;
 	}
+	if (reach >= most)
+		return best;
+	last = reach < 3 ? 0 : reach - 3;
 	for (; candidate && depth; depth--) {
 		const uint8_t *there = p->in + candidate - 1;
 
-		if (reach >= most)
-			break;
-		if (there[reach] == here[reach] && gd_load32(there) == v) {
-			length = common_length(here, there, 4, most);
+		/* The last bytes that would make it longer, then the first ones. */
+		if (gd_load32(there + last) == gd_load32(here + last) && gd_load32(there) == v) {
+			length = gd_common_length(here, there, 4, most);
 			if (length > reach) {
 				best.length = reach = length;
 				best.distance = at + 1 - candidate;
-				if (length >= p->enc->level->nice)
+				if (length >= nice || reach >= most)
 					break;
+				last = reach - 3;
 			}
 		}
 		candidate = p->f->prev[candidate - 1];
@@ -148,7 +124,8 @@ static uint32_t least_length(const uint8_t *in, uint32_t nbytes)
 	uint8_t seen[256] = { 0 };
 	uint32_t nr_seen = 0, i;
 
-	for (i = 0; i < nbytes; i++)
+	/* A sample does. */
+	for (i = 0; i < nbytes; i += 1 + nbytes / 4096)
 		seen[in[i]] = 1;
 	for (i = 0; i < 256; i++)
 		nr_seen += seen[i];

@@ -9,19 +9,18 @@
 #include "codec/gdeflate/encode.h"
 
 enum {
-	LOG_SHIFT = 8, /* logarithms have this many bits after the point */
 	HEADER_BITS = 70,
 	BITS_PER_USED = 3, /* what sending a code length costs, about */
 };
 
 /* log2(1 + i / 256) by repeated squaring, so that no rounding of a libm matters. */
-void ds_gd_init_split(struct ds_gdeflate_encoder *enc)
+void ds_gd_init_log2(struct ds_gdeflate_encoder *enc)
 {
 	for (unsigned i = 0; i < 256; i++) {
 		uint64_t x = (uint64_t)(256 + i) << 22; /* 1.0 is 1 << 30 */
 		unsigned log = 0;
 
-		for (unsigned bit = 0; bit < LOG_SHIFT; bit++) {
+		for (unsigned bit = 0; bit < GD_LOG_SHIFT; bit++) {
 			x = x * x >> 30;
 			log <<= 1;
 			if (x >> 31) {
@@ -31,15 +30,14 @@ void ds_gd_init_split(struct ds_gdeflate_encoder *enc)
 		}
 		enc->log2_fraction[i] = (uint16_t)log;
 	}
+	for (uint32_t v = 1; v < GD_SMALL_WEIGHTS; v++)
+		enc->small_weights[v] = v * ds_gd_log2(enc, v);
 }
 
-/* v * log2(v) */
+/* v * log2(v); 0 for 0 */
 static uint64_t weigh(const struct ds_gdeflate_encoder *enc, uint32_t v)
 {
-	unsigned n = gd_log2(v);
-	uint32_t fraction = n >= 8 ? v >> (n - 8) : v << (8 - n);
-
-	return (uint64_t)v * ((n << LOG_SHIFT) + enc->log2_fraction[fraction & 255]);
+	return v < GD_SMALL_WEIGHTS ? enc->small_weights[v] : (uint64_t)v * ds_gd_log2(enc, v);
 }
 
 static uint64_t alphabet_cost(const struct ds_gdeflate_encoder *enc, const uint32_t *a,
@@ -51,15 +49,13 @@ static uint64_t alphabet_cost(const struct ds_gdeflate_encoder *enc, const uint3
 	for (unsigned i = 0; i < nr_symbols; i++) {
 		uint32_t v = a[i] + b[i];
 
-		if (v) {
-			parts += weigh(enc, v);
-			sum += v;
-			nr_used++;
-		}
+		parts += weigh(enc, v);
+		sum += v;
+		nr_used += v != 0;
 	}
 	if (!sum)
 		return 0;
-	return ((weigh(enc, sum) - parts) >> LOG_SHIFT) + (uint64_t)BITS_PER_USED * nr_used;
+	return ((weigh(enc, sum) - parts) >> GD_LOG_SHIFT) + (uint64_t)BITS_PER_USED * nr_used;
 }
 
 static uint32_t cost_of_sum(const struct ds_gdeflate_encoder *enc, const struct gd_histogram *a,

@@ -65,6 +65,11 @@ static inline uint32_t gd_load32(const uint8_t *p)
 	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
+static inline uint64_t gd_load64(const uint8_t *p)
+{
+	return gd_load32(p) | (uint64_t)gd_load32(p + 4) << 32;
+}
+
 static inline void gd_store32(uint8_t *p, uint32_t v)
 {
 	p[0] = (uint8_t)v;
