@@ -174,6 +174,8 @@ void ds_queue_publish(struct ds_slot *s)
 	 * nr_done goes up before the push, so that a taker never counts below zero.
 	 */
 	if (keep) {
+		/* The list's own hold is left: once the result is taken, the slot is free. */
+		ds_slot_put(s);
 		atomic_fetch_add(&q->nr_done, 1);
 		push_done(q, s);
 		set_event(q);
@@ -187,7 +189,8 @@ void ds_queue_publish(struct ds_slot *s)
 	if (wake_at != DS_NO_WAKE &&
 	    (atomic_load(&q->nr_done) >= wake_at || !atomic_load(&q->in_flight)))
 		ds_queue_wake_all(q);
-	ds_slot_put(s);
+	if (!keep)
+		ds_slot_put(s);
 	ds_queue_drop_live(q, 1);
 }
 

@@ -54,6 +54,7 @@ ds_result ds_gd_decoder_create(enum gd_path path, struct ds_gdeflate_decoder **o
 	if (!dec)
 		return DS_ERR_NO_MEMORY;
 	memset(dec, 0, sizeof(*dec));
+	ds_gd_init_meanings(&dec->meanings);
 	dec->path = path;
 	dec->decode_symbols = decode_symbols[path];
 	*out = dec;

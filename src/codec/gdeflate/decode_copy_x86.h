@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* decode_copy_x86.h: short copies for decode_symbols.h, with SSSE3 and more. */
 
-static inline void copy16(uint8_t *to, const uint8_t *from)
+GD_INLINE void copy16(uint8_t *to, const uint8_t *from)
 {
 	_mm_storeu_si128((__m128i *)(void *)to,
 			 _mm_loadu_si128((const __m128i *)(const void *)from));
 }
 
 /* Repeats the `distance` bytes before out until end, and some more; distance is below 16. */
-static inline void repeat16(uint8_t *out, const uint8_t *end, unsigned distance)
+GD_INLINE void repeat16(uint8_t *out, const uint8_t *end, unsigned distance)
 {
 	/* Byte i of the pattern for distance d is i % d. What fits in 16 bytes whole is 16 - 16 % d. */
 #define ROW(d)                                                                                \

@@ -42,6 +42,10 @@ enum {
 	GD_ENTRY_BASE_SHIFT = 16,
 	GD_ENTRY_IS_END = 1 << GD_ENTRY_BASE_SHIFT,
 
+	/* Entries of the precode: the length below how often it stands there. */
+	GD_PRECODE_PREVIOUS = GD_ENTRY_LITERAL, /* the length before, instead */
+	GD_PRECODE_TIMES_SHIFT = 24,
+
 	GD_LITLEN_BITS = 11,
 	GD_DIST_BITS = 9,
 	/*
@@ -75,6 +79,23 @@ struct gd_input {
 	uint8_t tail[4 * 4 * GD_NR_LANES];
 };
 
+/* The table entries of all symbols, but for the codewords' bits. */
+struct gd_meanings {
+	uint32_t litlen[GD_NR_LITLEN];
+	uint32_t dist[GD_NR_DIST];
+	uint32_t precode[GD_NR_PRECODE];
+};
+
+/* Loops over the registers that hold the lanes: they stay registers only if unrolled. */
+#if defined(__clang__)
+#define GD_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define GD_UNROLL _Pragma("GCC unroll 4")
+#endif
+
+/* Inlined in spite of their size, since a call would spill the lanes. */
+#define GD_INLINE static inline __attribute__((always_inline))
+
 struct ds_gdeflate_decoder {
 	struct gd_lanes lanes;
 	struct gd_input in;
@@ -86,7 +107,9 @@ struct ds_gdeflate_decoder {
 	bool (*decode_symbols)(struct ds_gdeflate_decoder *d);
 	/* The literal/length code, then, from GD_DIST_TABLE on, the distance code. */
 	alignas(64) uint32_t table[GD_TABLE_ENTRIES];
-	uint8_t lens[GD_MAX_LENS];
+	uint32_t precode[1 << GD_MAX_PRECODE_BITS];
+	struct gd_meanings meanings;
+	uint8_t lens[GD_MAX_LENS + 8]; /* written eight at a time */
 };
 
 /* What one round gives. Lanes as bits. */
@@ -103,14 +126,15 @@ struct gd_round {
  */
 bool ds_gd_input_check(struct gd_input *in, uint32_t lanes);
 
+void ds_gd_init_meanings(struct gd_meanings *m);
+
 /*
- * Fill their part of the table. False for codes that are neither complete nor one of the
- * exceptions: a single symbol of one bit, and no distance symbol at all.
+ * Build the tables of the decoder. False for codes that are neither complete nor one of
+ * the exceptions: a single symbol of one bit, and no distance symbol at all.
  */
-bool ds_gd_build_litlen(uint32_t *table, const uint8_t *lens, unsigned nr_lens);
-bool ds_gd_build_dist(uint32_t *table, const uint8_t *lens, unsigned nr_lens);
-/* For GD_MAX_PRECODE_BITS of index; the base of an entry is its symbol. */
-bool ds_gd_build_precode(uint32_t *table, const uint8_t *lens);
+bool ds_gd_build_litlen(struct ds_gdeflate_decoder *d, const uint8_t *lens, unsigned nr_lens);
+bool ds_gd_build_dist(struct ds_gdeflate_decoder *d, const uint8_t *lens, unsigned nr_lens);
+bool ds_gd_build_precode(struct ds_gdeflate_decoder *d, const uint8_t *lens);
 
 /* Decodes a tile by any path but the reference. */
 bool ds_gd_decode_tile(struct ds_gdeflate_decoder *d, const uint8_t *in, size_t in_nbytes,

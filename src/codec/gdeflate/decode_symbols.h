@@ -60,7 +60,7 @@ static __attribute__((noinline)) bool write_exactly(struct ds_gdeflate_decoder *
 	return true;
 }
 
-static inline uint8_t *write_copy(uint8_t *out, size_t length, size_t distance)
+GD_INLINE uint8_t *write_copy(uint8_t *out, size_t length, size_t distance)
 {
 	const uint8_t *from = out - distance;
 	uint8_t *end = out + length;
@@ -85,8 +85,8 @@ static inline uint8_t *write_copy(uint8_t *out, size_t length, size_t distance)
 }
 
 /* Writes what a round began, with the distances that the next one gave. */
-static inline bool write_round(struct ds_gdeflate_decoder *d, const struct gd_round *r,
-			       const struct gd_round *distances)
+GD_INLINE bool write_round(struct ds_gdeflate_decoder *d, const struct gd_round *r,
+			   const struct gd_round *distances)
 {
 	uint8_t *out = d->out;
 	const uint8_t *begin = d->out_begin;
@@ -123,7 +123,7 @@ static inline bool write_round(struct ds_gdeflate_decoder *d, const struct gd_ro
 	return true;
 }
 
-static inline bool check_input(struct ds_gdeflate_decoder *d, uint32_t refilled)
+GD_INLINE bool check_input(struct ds_gdeflate_decoder *d, uint32_t refilled)
 {
 	return __builtin_expect(d->in.next <= d->in.limit, 1) ||
 	       ds_gd_input_check(&d->in, refilled);

@@ -20,11 +20,12 @@ struct entries {
 	__m256i e[4];
 };
 
-static inline void lanes_load(struct lanes_state *s, const struct gd_lanes *lanes)
+GD_INLINE void lanes_load(struct lanes_state *s, const struct gd_lanes *lanes)
 {
 	const __m256i even_odd = _mm256_set_epi32(7, 5, 3, 1, 6, 4, 2, 0);
 
-	for (int k = 0; k < 4; k++) {
+	GD_UNROLL for (int k = 0; k < 4; k++)
+	{
 		const __m256i *acc = (const __m256i *)(const void *)(lanes->acc + 8 * k);
 		__m256i a = _mm256_permutevar8x32_epi32(acc[0], even_odd);
 		__m256i b = _mm256_permutevar8x32_epi32(acc[1], even_odd);
@@ -35,9 +36,10 @@ static inline void lanes_load(struct lanes_state *s, const struct gd_lanes *lane
 	}
 }
 
-static inline void lanes_store(struct gd_lanes *lanes, const struct lanes_state *s)
+GD_INLINE void lanes_store(struct gd_lanes *lanes, const struct lanes_state *s)
 {
-	for (int k = 0; k < 4; k++) {
+	GD_UNROLL for (int k = 0; k < 4; k++)
+	{
 		__m256i *acc = (__m256i *)(void *)(lanes->acc + 8 * k);
 		__m256i a = _mm256_unpacklo_epi32(s->lo[k], s->hi[k]); /* 0 1 4 5 */
 		__m256i b = _mm256_unpackhi_epi32(s->lo[k], s->hi[k]); /* 2 3 6 7 */
@@ -49,11 +51,12 @@ static inline void lanes_store(struct gd_lanes *lanes, const struct lanes_state 
 }
 
 /* Bit `bit` of each lane, as a mask. */
-static inline uint32_t lanes_with_bit(const struct entries *x, int bit)
+GD_INLINE uint32_t lanes_with_bit(const struct entries *x, int bit)
 {
 	uint32_t lanes = 0;
 
-	for (int k = 0; k < 4; k++) {
+	GD_UNROLL for (int k = 0; k < 4; k++)
+	{
 		__m256 sign = _mm256_castsi256_ps(_mm256_slli_epi32(x->e[k], 31 - bit));
 
 		lanes |= (uint32_t)_mm256_movemask_ps(sign) << (8 * k);
@@ -62,7 +65,7 @@ static inline uint32_t lanes_with_bit(const struct entries *x, int bit)
 }
 
 /* All ones in the lanes of 8 bits of a mask. */
-static inline __m256i spread(uint32_t lanes, int k)
+GD_INLINE __m256i spread(uint32_t lanes, int k)
 {
 	const __m256i bit = _mm256_set_epi32(128, 64, 32, 16, 8, 4, 2, 1);
 	__m256i v = _mm256_set1_epi32((int)(lanes >> (8 * k)));
@@ -74,7 +77,8 @@ static inline __m256i spread(uint32_t lanes, int k)
 static __attribute__((noinline)) void follow_subtables(const struct lanes_state *s, uint32_t owed,
 						       const uint32_t *table, struct entries *x)
 {
-	for (int k = 0; k < 4; k++) {
+	GD_UNROLL for (int k = 0; k < 4; k++)
+	{
 		__m256i e = x->e[k];
 		__m256i sub = _mm256_slli_epi32(e, 24); /* GD_ENTRY_SUBTABLE becomes the sign */
 		__m256i used = _mm256_blendv_epi8(_mm256_set1_epi32(GD_LITLEN_BITS),
@@ -90,8 +94,8 @@ static __attribute__((noinline)) void follow_subtables(const struct lanes_state 
 	}
 }
 
-static inline void lanes_look_up(const struct lanes_state *s, uint32_t owed, const uint32_t *table,
-				 struct entries *x)
+GD_INLINE void lanes_look_up(const struct lanes_state *s, uint32_t owed, const uint32_t *table,
+			     struct entries *x)
 {
 	const __m256i litlen_mask = _mm256_set1_epi32((1 << GD_LITLEN_BITS) - 1);
 	/* What differs between the two tables. */
@@ -100,7 +104,8 @@ static inline void lanes_look_up(const struct lanes_state *s, uint32_t owed, con
 	const __m256i begin = _mm256_set1_epi32(GD_DIST_TABLE);
 	__m256i any = _mm256_setzero_si256();
 
-	for (int k = 0; k < 4; k++) {
+	GD_UNROLL for (int k = 0; k < 4; k++)
+	{
 		__m256i m = spread(owed, k), index;
 
 		index = _mm256_and_si256(s->lo[k],
@@ -113,7 +118,7 @@ static inline void lanes_look_up(const struct lanes_state *s, uint32_t owed, con
 		follow_subtables(s, owed, table, x);
 }
 
-static inline uint32_t lanes_special(const struct entries *x)
+GD_INLINE uint32_t lanes_special(const struct entries *x)
 {
 	__m256i any = _mm256_or_si256(_mm256_or_si256(x->e[0], x->e[1]),
 				      _mm256_or_si256(x->e[2], x->e[3]));
@@ -123,25 +128,25 @@ static inline uint32_t lanes_special(const struct entries *x)
 	return lanes_with_bit(x, 6);
 }
 
-static inline bool lanes_have_end(const struct entries *x, unsigned lane)
+GD_INLINE bool lanes_have_end(const struct entries *x, unsigned lane)
 {
 	return lanes_with_bit(x, GD_ENTRY_BASE_SHIFT) >> lane & 1;
 }
 
-static inline void lanes_drop(struct entries *x, uint32_t lanes)
+GD_INLINE void lanes_drop(struct entries *x, uint32_t lanes)
 {
-	for (int k = 0; k < 4; k++)
-		x->e[k] = _mm256_andnot_si256(spread(lanes, k), x->e[k]);
+	GD_UNROLL for (int k = 0; k < 4; k++) x->e[k] =
+		_mm256_andnot_si256(spread(lanes, k), x->e[k]);
 }
 
 /* A byte of ones for each bit of 8. */
-static inline uint64_t byte_mask(unsigned lanes)
+GD_INLINE uint64_t byte_mask(unsigned lanes)
 {
 	return _pdep_u64(lanes, UINT64_C(0x0101010101010101)) * 0xff;
 }
 
 /* Which of the next words each lane of a mask gets: its rank in the mask. */
-static inline __m256i ranks(unsigned lanes)
+GD_INLINE __m256i ranks(unsigned lanes)
 {
 	uint64_t bytes = _pdep_u64(UINT64_C(0x0706050403020100), byte_mask(lanes));
 
@@ -149,7 +154,7 @@ static inline __m256i ranks(unsigned lanes)
 }
 
 /* The lowest byte of each lane. */
-static inline uint64_t lowest_bytes(__m256i v)
+GD_INLINE uint64_t lowest_bytes(__m256i v)
 {
 	const __m256i pick = _mm256_set1_epi32(0x0c080400);
 	__m256i b = _mm256_shuffle_epi8(v, pick);
@@ -158,15 +163,16 @@ static inline uint64_t lowest_bytes(__m256i v)
 	       (uint64_t)(uint32_t)_mm_cvtsi128_si32(_mm256_extracti128_si256(b, 1)) << 32;
 }
 
-static inline uint32_t lanes_step(struct lanes_state *s, const struct entries *x,
-				  const uint8_t **next, struct gd_round *r)
+GD_INLINE uint32_t lanes_step(struct lanes_state *s, const struct entries *x, const uint8_t **next,
+			      struct gd_round *r)
 {
 	const __m256i ones = _mm256_set1_epi32(-1), c32 = _mm256_set1_epi32(32);
 	const uint8_t *in = *next;
 	uint8_t *packed = r->packed;
 	uint32_t refilled = 0, literals = 0;
 
-	for (int k = 0; k < 4; k++) {
+	GD_UNROLL for (int k = 0; k < 4; k++)
+	{
 		__m256i e = x->e[k];
 		__m256i n = _mm256_and_si256(e, _mm256_set1_epi32(GD_ENTRY_NBITS));
 		__m256i code = _mm256_and_si256(_mm256_srli_epi32(e, GD_ENTRY_CODE_SHIFT),

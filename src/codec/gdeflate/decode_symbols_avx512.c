@@ -20,13 +20,14 @@ struct entries {
 	__m512i e[2];
 };
 
-static inline void lanes_load(struct lanes_state *s, const struct gd_lanes *lanes)
+GD_INLINE void lanes_load(struct lanes_state *s, const struct gd_lanes *lanes)
 {
 	const __m512i even =
 		_mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
 	const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
 
-	for (int k = 0; k < 2; k++) {
+	GD_UNROLL for (int k = 0; k < 2; k++)
+	{
 		__m512i a = _mm512_load_si512(lanes->acc + 16 * k);
 		__m512i b = _mm512_load_si512(lanes->acc + 16 * k + 8);
 
@@ -36,13 +37,14 @@ static inline void lanes_load(struct lanes_state *s, const struct gd_lanes *lane
 	}
 }
 
-static inline void lanes_store(struct gd_lanes *lanes, const struct lanes_state *s)
+GD_INLINE void lanes_store(struct gd_lanes *lanes, const struct lanes_state *s)
 {
 	const __m512i first =
 		_mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
 	const __m512i second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
 
-	for (int k = 0; k < 2; k++) {
+	GD_UNROLL for (int k = 0; k < 2; k++)
+	{
 		_mm512_store_si512(lanes->acc + 16 * k,
 				   _mm512_permutex2var_epi32(s->lo[k], first, s->hi[k]));
 		_mm512_store_si512(lanes->acc + 16 * k + 8,
@@ -51,12 +53,12 @@ static inline void lanes_store(struct gd_lanes *lanes, const struct lanes_state 
 	}
 }
 
-static inline uint32_t both(__mmask16 a, __mmask16 b)
+GD_INLINE uint32_t both(__mmask16 a, __mmask16 b)
 {
 	return (uint32_t)a | (uint32_t)b << 16;
 }
 
-static inline __mmask16 half(uint32_t lanes, int k)
+GD_INLINE __mmask16 half(uint32_t lanes, int k)
 {
 	return (__mmask16)(lanes >> (16 * k));
 }
@@ -65,7 +67,8 @@ static inline __mmask16 half(uint32_t lanes, int k)
 static __attribute__((noinline)) void follow_subtables(const struct lanes_state *s, uint32_t owed,
 						       const uint32_t *table, struct entries *x)
 {
-	for (int k = 0; k < 2; k++) {
+	GD_UNROLL for (int k = 0; k < 2; k++)
+	{
 		__mmask16 sub =
 			_mm512_test_epi32_mask(x->e[k], _mm512_set1_epi32(GD_ENTRY_SUBTABLE));
 		__m512i used =
@@ -81,15 +84,16 @@ static __attribute__((noinline)) void follow_subtables(const struct lanes_state 
 	}
 }
 
-static inline void lanes_look_up(const struct lanes_state *s, uint32_t owed, const uint32_t *table,
-				 struct entries *x)
+GD_INLINE void lanes_look_up(const struct lanes_state *s, uint32_t owed, const uint32_t *table,
+			     struct entries *x)
 {
 	const __m512i litlen_mask = _mm512_set1_epi32((1 << GD_LITLEN_BITS) - 1);
 	const __m512i dist_mask = _mm512_set1_epi32((1 << GD_DIST_BITS) - 1);
 	const __m512i dist_table = _mm512_set1_epi32(GD_DIST_TABLE);
 	__m512i any;
 
-	for (int k = 0; k < 2; k++) {
+	GD_UNROLL for (int k = 0; k < 2; k++)
+	{
 		__mmask16 m = half(owed, k);
 		__m512i index = _mm512_and_si512(s->lo[k], litlen_mask);
 
@@ -103,14 +107,14 @@ static inline void lanes_look_up(const struct lanes_state *s, uint32_t owed, con
 		follow_subtables(s, owed, table, x);
 }
 
-static inline uint32_t lanes_special(const struct entries *x)
+GD_INLINE uint32_t lanes_special(const struct entries *x)
 {
 	const __m512i flag = _mm512_set1_epi32(GD_ENTRY_SPECIAL);
 
 	return both(_mm512_test_epi32_mask(x->e[0], flag), _mm512_test_epi32_mask(x->e[1], flag));
 }
 
-static inline bool lanes_have_end(const struct entries *x, unsigned lane)
+GD_INLINE bool lanes_have_end(const struct entries *x, unsigned lane)
 {
 	const __m512i flag = _mm512_set1_epi32(GD_ENTRY_IS_END);
 
@@ -119,14 +123,14 @@ static inline bool lanes_have_end(const struct entries *x, unsigned lane)
 	       1;
 }
 
-static inline void lanes_drop(struct entries *x, uint32_t lanes)
+GD_INLINE void lanes_drop(struct entries *x, uint32_t lanes)
 {
-	for (int k = 0; k < 2; k++)
-		x->e[k] = _mm512_maskz_mov_epi32((__mmask16)~half(lanes, k), x->e[k]);
+	GD_UNROLL for (int k = 0; k < 2; k++) x->e[k] =
+		_mm512_maskz_mov_epi32((__mmask16)~half(lanes, k), x->e[k]);
 }
 
-static inline uint32_t lanes_step(struct lanes_state *s, const struct entries *x,
-				  const uint8_t **next, struct gd_round *r)
+GD_INLINE uint32_t lanes_step(struct lanes_state *s, const struct entries *x, const uint8_t **next,
+			      struct gd_round *r)
 {
 	const __m512i ones = _mm512_set1_epi32(-1), c32 = _mm512_set1_epi32(32);
 	const uint8_t *in = *next;
@@ -134,7 +138,8 @@ static inline uint32_t lanes_step(struct lanes_state *s, const struct entries *x
 	__m128i bytes[2];
 	__m256i packed;
 
-	for (int k = 0; k < 2; k++) {
+	GD_UNROLL for (int k = 0; k < 2; k++)
+	{
 		__m512i e = x->e[k];
 		__m512i n = _mm512_and_si512(e, _mm512_set1_epi32(GD_ENTRY_NBITS));
 		__m512i code = _mm512_and_si512(_mm512_srli_epi32(e, GD_ENTRY_CODE_SHIFT),

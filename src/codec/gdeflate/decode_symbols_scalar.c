@@ -14,19 +14,19 @@ struct entries {
 	uint32_t special; /* or'ed */
 };
 
-static inline void lanes_load(struct lanes_state *s, struct gd_lanes *lanes)
+GD_INLINE void lanes_load(struct lanes_state *s, struct gd_lanes *lanes)
 {
 	s->lanes = lanes;
 }
 
-static inline void lanes_store(struct gd_lanes *lanes, struct lanes_state *s)
+GD_INLINE void lanes_store(struct gd_lanes *lanes, struct lanes_state *s)
 {
 	(void)lanes;
 	(void)s;
 }
 
-static inline void lanes_look_up(const struct lanes_state *s, uint32_t owed, const uint32_t *table,
-				 struct entries *x)
+GD_INLINE void lanes_look_up(const struct lanes_state *s, uint32_t owed, const uint32_t *table,
+			     struct entries *x)
 {
 	static const struct {
 		uint32_t mask, begin;
@@ -60,7 +60,7 @@ static inline void lanes_look_up(const struct lanes_state *s, uint32_t owed, con
 	}
 }
 
-static inline uint32_t lanes_special(const struct entries *x)
+GD_INLINE uint32_t lanes_special(const struct entries *x)
 {
 	uint32_t lanes = 0;
 
@@ -71,12 +71,12 @@ static inline uint32_t lanes_special(const struct entries *x)
 	return lanes;
 }
 
-static inline bool lanes_have_end(const struct entries *x, unsigned lane)
+GD_INLINE bool lanes_have_end(const struct entries *x, unsigned lane)
 {
 	return x->e[lane] & GD_ENTRY_IS_END;
 }
 
-static inline void lanes_drop(struct entries *x, uint32_t lanes)
+GD_INLINE void lanes_drop(struct entries *x, uint32_t lanes)
 {
 	for (unsigned i = 0; i < GD_NR_LANES; i++)
 		if (lanes >> i & 1)
@@ -84,8 +84,8 @@ static inline void lanes_drop(struct entries *x, uint32_t lanes)
 }
 
 /* The step and refill of each lane; returns which lanes were given a word. */
-static inline uint32_t lanes_step(struct lanes_state *s, const struct entries *x,
-				  const uint8_t **next, struct gd_round *r)
+GD_INLINE uint32_t lanes_step(struct lanes_state *s, const struct entries *x, const uint8_t **next,
+			      struct gd_round *r)
 {
 	uint32_t literals = 0, refilled = 0;
 	uint8_t *packed = r->packed;
@@ -117,7 +117,7 @@ static inline uint32_t lanes_step(struct lanes_state *s, const struct entries *x
 	return refilled;
 }
 
-static inline void copy16(uint8_t *to, const uint8_t *from)
+GD_INLINE void copy16(uint8_t *to, const uint8_t *from)
 {
 	uint64_t v[2];
 
@@ -126,7 +126,7 @@ static inline void copy16(uint8_t *to, const uint8_t *from)
 }
 
 /* Repeats the distance bytes before out until end, and some more. */
-static inline void repeat16(uint8_t *out, const uint8_t *end, unsigned distance)
+GD_INLINE void repeat16(uint8_t *out, const uint8_t *end, unsigned distance)
 {
 	const uint8_t *from = out - distance;
 	uint64_t v;

@@ -149,40 +149,38 @@ static bool decode_stored(struct ds_gdeflate_decoder *d)
 /* ----------------------------------------------------------- coded blocks */
 
 /*
- * One item of the list of code lengths: a length, or a repetition. Returns how many
- * lengths it stands for, with the length in *value, or 0 if it makes no sense.
+ * The list of code lengths: each item is a length, or a repetition, from the next lane.
+ * Both are read alike, since which one comes cannot be predicted.
  */
-static unsigned take_item(struct gd_lanes *l, unsigned lane, const uint32_t *precode,
-			  uint8_t *value)
+static bool read_lens(struct ds_gdeflate_decoder *d, unsigned nr_lens)
 {
-	uint32_t e = precode[l->acc[lane] & ((1u << GD_MAX_PRECODE_BITS) - 1)];
-	unsigned symbol = e >> GD_ENTRY_BASE_SHIFT;
+	const uint64_t none = UINT64_MAX; /* before the first length */
+	uint64_t previous = none, value;
+	unsigned lane = 0, at = 0;
 
-	if (e & GD_ENTRY_SPECIAL)
-		return 0;
-	take(l, lane, e & GD_ENTRY_NBITS);
-	if (symbol < 16) {
-		*value = (uint8_t)symbol;
-		return 1;
-	}
-	if (symbol == 16)
-		return 3 + take(l, lane, 2);
-	*value = 0;
-	return symbol == 17 ? 3 + take(l, lane, 3) : 11 + take(l, lane, 7);
-}
+	while (at < nr_lens) {
+		uint64_t acc = d->lanes.acc[lane];
+		uint32_t e = d->precode[acc & ((1u << GD_MAX_PRECODE_BITS) - 1)];
+		unsigned nbits = e & GD_ENTRY_NBITS, times = e >> GD_PRECODE_TIMES_SHIFT;
+		unsigned cnt = d->lanes.cnt[lane] - nbits, is_low = cnt < 32;
 
-static bool read_lens(struct ds_gdeflate_decoder *d, const uint32_t *precode, unsigned nr_lens)
-{
-	/* Nothing can be repeated at first: no repetition fits when value is this. */
-	uint8_t value = UINT8_MAX;
-	unsigned lane = 0, n;
-
-	for (unsigned at = 0; at < nr_lens; at += n) {
-		n = take_item(&d->lanes, lane, precode, &value);
-		if (n == 0 || n > nr_lens - at || value == UINT8_MAX)
+		times += ((uint32_t)acc & ((1u << nbits) - 1)) >>
+			 (e >> GD_ENTRY_CODE_SHIFT & GD_ENTRY_CODE_MASK);
+		value = (e >> GD_ENTRY_BASE_SHIFT & 0xff) * UINT64_C(0x0101010101010101);
+		value = e & GD_PRECODE_PREVIOUS ? previous : value;
+		if (e & GD_ENTRY_SPECIAL || times > nr_lens - at || value == none)
 			return false;
-		memset(d->lens + at, value, n);
-		if (!settle(d, lane))
+		previous = value;
+		memcpy(d->lens + at, &value, 8);
+		if (times > 8)
+			memset(d->lens + at + 8, (int)(value & 0xff), times - 8);
+		at += times;
+
+		acc >>= nbits;
+		d->lanes.acc[lane] = acc | (uint64_t)(gd_load32(d->in.next) & (0 - is_low)) << cnt;
+		d->lanes.cnt[lane] = cnt + 32 * is_low;
+		d->in.next += 4 * is_low;
+		if (d->in.next > d->in.limit && is_low && !ds_gd_input_check(&d->in, 1u << lane))
 			return false;
 		lane = (lane + 1) % GD_NR_LANES;
 	}
@@ -191,7 +189,6 @@ static bool read_lens(struct ds_gdeflate_decoder *d, const uint32_t *precode, un
 
 static bool read_dynamic_tables(struct ds_gdeflate_decoder *d)
 {
-	uint32_t precode[1 << GD_MAX_PRECODE_BITS];
 	uint8_t precode_lens[GD_NR_PRECODE] = { 0 };
 	unsigned nr_litlen = take(&d->lanes, 0, 5) + 257;
 	unsigned nr_dist = take(&d->lanes, 0, 5) + 1;
@@ -204,15 +201,14 @@ static bool read_dynamic_tables(struct ds_gdeflate_decoder *d)
 		if (!settle(d, i))
 			return false;
 	}
-	if (!ds_gd_build_precode(precode, precode_lens) ||
-	    !read_lens(d, precode, nr_litlen + nr_dist))
+	if (!ds_gd_build_precode(d, precode_lens) || !read_lens(d, nr_litlen + nr_dist))
 		return false;
 	/* Without an end the block could only run into the end of the input. */
 	if (d->lens[GD_END_OF_BLOCK] == 0)
 		return false;
 	d->has_fixed_tables = false;
-	return ds_gd_build_litlen(d->table, d->lens, nr_litlen) &&
-	       ds_gd_build_dist(d->table, d->lens + nr_litlen, nr_dist);
+	return ds_gd_build_litlen(d, d->lens, nr_litlen) &&
+	       ds_gd_build_dist(d, d->lens + nr_litlen, nr_dist);
 }
 
 static void make_fixed_tables(struct ds_gdeflate_decoder *d)
@@ -220,8 +216,8 @@ static void make_fixed_tables(struct ds_gdeflate_decoder *d)
 	if (d->has_fixed_tables)
 		return;
 	ds_gd_fixed_lens(d->lens);
-	ds_gd_build_litlen(d->table, d->lens, GD_NR_LITLEN);
-	ds_gd_build_dist(d->table, d->lens + GD_NR_LITLEN, GD_NR_DIST);
+	ds_gd_build_litlen(d, d->lens, GD_NR_LITLEN);
+	ds_gd_build_dist(d, d->lens + GD_NR_LITLEN, GD_NR_DIST);
 	d->has_fixed_tables = true;
 }
 

@@ -7,18 +7,18 @@
 /* clang-format off */
 const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1] = {
 	/*	  parser     depth nice passes chunk */
-	[1] =  { GD_GREEDY,    2,   32, 0, 1024 },
+	[1] =  { GD_FAST,      2,    0, 0, 1024 },
 	[2] =  { GD_GREEDY,    6,   10, 0, 1024 },
 	[3] =  { GD_GREEDY,   12,   14, 0, 1024 },
 	[4] =  { GD_GREEDY,   16,   30, 0, 1024 },
-	[5] =  { GD_LAZY,     16,   30, 0, 1024 },
-	[6] =  { GD_LAZY,     35,   65, 0, 512 },
-	[7] =  { GD_LAZY,    100,  130, 0, 512 },
-	[8] =  { GD_OPTIMAL,  12,   32, 1, 512 },
-	[9] =  { GD_OPTIMAL,  24,   64, 2, 512 },
-	[10] = { GD_OPTIMAL,  35,   75, 3, 512 },
-	[11] = { GD_OPTIMAL,  70,  150, 4, 512 },
-	[12] = { GD_OPTIMAL, 120,  300, 6, 512 },
+	[5] =  { GD_LAZY,     10,   30, 0, 1024 },
+	[6] =  { GD_LAZY,     22,   50, 0, 768 },
+	[7] =  { GD_LAZY2,    40,   80, 0, 512 },
+	[8] =  { GD_OPTIMAL,   6,   32, 1, 512 },
+	[9] =  { GD_OPTIMAL,  12,   40, 1, 512 },
+	[10] = { GD_OPTIMAL,  20,   64, 2, 512 },
+	[11] = { GD_OPTIMAL,  35,  100, 3, 512 },
+	[12] = { GD_OPTIMAL, 100,  200, 6, 512 },
 };
 /* clang-format on */
 
@@ -28,6 +28,18 @@ static void init_length_symbols(uint8_t *symbol)
 	for (unsigned i = 0; i < GD_NR_LENGTHS - 1; i++)
 		for (unsigned j = 0; j < 1u << ds_gd_length_extra[i]; j++)
 			symbol[ds_gd_length_base[i] + j] = (uint8_t)i;
+}
+
+static size_t finder_nbytes(enum gd_parser parser)
+{
+	switch (parser) {
+	case GD_FAST:
+		return ds_gd_fast_finder_nbytes();
+	case GD_OPTIMAL:
+		return ds_gd_optimal_finder_nbytes();
+	default:
+		return ds_gd_greedy_finder_nbytes();
+	}
 }
 
 ds_result ds_gdeflate_encoder_create(int level, struct ds_gdeflate_encoder **out)
@@ -42,8 +54,7 @@ ds_result ds_gdeflate_encoder_create(int level, struct ds_gdeflate_encoder **out
 	if (!enc)
 		return DS_ERR_NO_MEMORY;
 	enc->level = &ds_gd_levels[level];
-	enc->finder = malloc(enc->level->parser == GD_OPTIMAL ? ds_gd_optimal_finder_nbytes()
-							      : ds_gd_greedy_finder_nbytes());
+	enc->finder = malloc(finder_nbytes(enc->level->parser));
 	if (!enc->finder) {
 		free(enc);
 		return DS_ERR_NO_MEMORY;
@@ -65,6 +76,9 @@ void ds_gdeflate_encoder_destroy(struct ds_gdeflate_encoder *enc)
 static void parse_and_split(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes)
 {
 	switch (enc->level->parser) {
+	case GD_FAST:
+		ds_gd_parse_fast(enc, in, nbytes);
+		break;
 	case GD_GREEDY:
 		ds_gd_parse_greedy(enc, in, nbytes);
 		break;

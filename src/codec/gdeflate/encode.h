@@ -28,7 +28,8 @@ enum {
 	GD_MAX_BLOCKS = 128,
 	/* All stored, as many blocks as there can be, and 63 bits in each lane that nobody reads. */
 	GD_MAX_WORDS = (DS_GDEFLATE_TILE_NBYTES + 3 * GD_MAX_BLOCKS + 8 * GD_NR_LANES) / 4,
-	GD_LOG_SHIFT = 8,	 /* logarithms have this many bits after the point */
+	GD_LOG_SHIFT = 8, /* logarithms have this many bits after the point */
+	GD_SMALL_WEIGHTS = 1024,
 	GD_LENGTH_SYMBOLS = 259, /* lengths above 258 have the last symbol */
 };
 
@@ -107,6 +108,7 @@ struct gd_segment {
 /* What a level asks of the parsers. */
 struct gd_level {
 	enum gd_parser {
+		GD_FAST,
 		GD_GREEDY,
 		GD_LAZY,
 		GD_LAZY2,
@@ -120,16 +122,12 @@ struct gd_level {
 
 extern const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1];
 
-/* The writer's view of a lane; see encode_write.c. */
-struct gd_lane {
-	uint64_t acc;
-	uint32_t nbits;
-	uint32_t word;
-	uint32_t next_word;
-};
-
+/* The lanes, as the writer sees them; see encode_write.c. */
 struct gd_writer {
-	struct gd_lane lanes[GD_NR_LANES];
+	uint64_t acc[GD_NR_LANES];
+	uint32_t nbits[GD_NR_LANES];
+	uint32_t word[GD_NR_LANES];
+	uint32_t next_word[GD_NR_LANES];
 	uint32_t nr_words;
 	uint32_t words[1 + GD_MAX_WORDS];
 };
@@ -143,8 +141,10 @@ struct ds_gdeflate_encoder {
 	struct gd_block blocks[GD_MAX_BLOCKS];
 	struct gd_segment segments[GD_MAX_BLOCKS];
 	struct gd_writer writer;
+	uint64_t steps[GD_MAX_TOKENS + 1][2];	  /* of a block; see encode_write.c */
 	uint8_t length_symbol[GD_LENGTH_SYMBOLS]; /* relative to GD_FIRST_LENGTH */
 	uint16_t log2_fraction[256];
+	uint32_t small_weights[GD_SMALL_WEIGHTS];
 };
 
 static inline unsigned gd_length_index(const struct ds_gdeflate_encoder *enc, unsigned length)
@@ -153,6 +153,8 @@ static inline unsigned gd_length_index(const struct ds_gdeflate_encoder *enc, un
 }
 
 /* Parsers: fill enc->tokens. */
+size_t ds_gd_fast_finder_nbytes(void);
+void ds_gd_parse_fast(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes);
 size_t ds_gd_greedy_finder_nbytes(void);
 void ds_gd_parse_greedy(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes);
 void ds_gd_parse_lazy(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes);

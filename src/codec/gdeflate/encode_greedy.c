@@ -11,7 +11,7 @@
 #include "codec/gdeflate/encode_match.h"
 
 enum {
-	HASH_BITS = 15,
+	HASH_BITS = 16,
 	HASH3_BITS = 14,
 	NEAR_ENOUGH = 4096, /* three bytes from farther away cost as much as literals */
 };
@@ -70,7 +70,8 @@ static void insert_many(const struct parse *p, uint32_t at, uint32_t end)
 static struct match find(const struct parse *p, uint32_t at, uint32_t better_than, uint32_t depth)
 {
 	const uint8_t *here = p->in + at;
-	uint32_t v = gd_load32(here), most = p->nbytes - at, candidate, length;
+	uint32_t v = gd_load32(here), most = p->nbytes - at, nice = p->enc->level->nice;
+	uint32_t candidate, length, last;
 	uint32_t candidate3 = p->f->head3[gd_hash3(v, HASH3_BITS)];
 	struct match best = { 0, 0 };
 	uint32_t reach = better_than < p->min_length ? p->min_length - 1 : better_than;
@@ -81,18 +82,21 @@ static struct match find(const struct parse *p, uint32_t at, uint32_t better_tha
 		best.length = reach = gd_common_length(here, p->in + candidate3 - 1, 3, most);
 		best.distance = at + 1 - candidate3;
 	}
+	if (reach >= most)
+		return best;
+	last = reach < 3 ? 0 : reach - 3;
 	for (; candidate && depth; depth--) {
 		const uint8_t *there = p->in + candidate - 1;
 
-		if (reach >= most)
-			break;
-		if (there[reach] == here[reach] && gd_load32(there) == v) {
+		/* The last bytes that would make it longer, then the first ones. */
+		if (gd_load32(there + last) == gd_load32(here + last) && gd_load32(there) == v) {
 			length = gd_common_length(here, there, 4, most);
 			if (length > reach) {
 				best.length = reach = length;
 				best.distance = at + 1 - candidate;
-				if (length >= p->enc->level->nice)
+				if (length >= nice || reach >= most)
 					break;
+				last = reach - 3;
 			}
 		}
 		candidate = p->f->prev[candidate - 1];
@@ -120,7 +124,8 @@ static uint32_t least_length(const uint8_t *in, uint32_t nbytes)
 	uint8_t seen[256] = { 0 };
 	uint32_t nr_seen = 0, i;
 
-	for (i = 0; i < nbytes; i++)
+	/* A sample does. */
+	for (i = 0; i < nbytes; i += 1 + nbytes / 4096)
 		seen[in[i]] = 1;
 	for (i = 0; i < 256; i++)
 		nr_seen += seen[i];

@@ -124,11 +124,11 @@ void ds_gd_make_lens(const uint32_t *freq, unsigned nr_symbols, unsigned limit, 
 
 static uint16_t reverse(unsigned v, unsigned nbits)
 {
-	unsigned r = 0;
-
-	for (unsigned i = 0; i < nbits; i++)
-		r |= (v >> i & 1) << (nbits - 1 - i);
-	return (uint16_t)r;
+	v = (v & 0x5555) << 1 | (v >> 1 & 0x5555);
+	v = (v & 0x3333) << 2 | (v >> 2 & 0x3333);
+	v = (v & 0x0f0f) << 4 | (v >> 4 & 0x0f0f);
+	v = (v & 0x00ff) << 8 | (v >> 8 & 0x00ff);
+	return (uint16_t)(v >> (16 - nbits));
 }
 
 void ds_gd_make_codes(const uint8_t *lens, unsigned nr_symbols, uint16_t *codes)

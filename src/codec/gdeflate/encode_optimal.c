@@ -15,12 +15,15 @@
 #include "codec/gdeflate/encode_match.h"
 
 enum {
-	HASH_BITS = 15,
+	HASH_BITS = 16,
 	HASH3_BITS = 14,
 	MAX_MATCHES = 12 * DS_GDEFLATE_TILE_NBYTES, /* of a tile; when used up, only the longest */
 	MAX_PER_POSITION = 128,
-	MAX_COSTED = 258, /* longer ones have the last length symbol */
-	COST_SHIFT = 4,	  /* costs are in sixteenths of a bit */
+	LENGTH_SHIFT = 9, /* costs have a length below them */
+	LENGTH_MASK = (1 << LENGTH_SHIFT) - 1,
+	MAX_COSTED = 258,	     /* longer ones have the last length symbol */
+	COST_SHIFT = 3,		     /* costs are in eighths of a bit */
+	MAX_COST = 15 << COST_SHIFT, /* so that those of a tile fit in 32 bits with the lengths */
 };
 
 struct match {
@@ -45,7 +48,6 @@ struct optimal {
 	uint32_t choice[DS_GDEFLATE_TILE_NBYTES];    /* the token there */
 	uint32_t block_end[GD_MAX_BLOCKS];
 	struct costs costs[GD_MAX_BLOCKS];
-	uint32_t best_tokens[GD_MAX_TOKENS];
 	struct match matches[MAX_MATCHES];
 };
 
@@ -100,12 +102,12 @@ static struct match *descend(const struct search *s, uint32_t at, uint32_t *best
 		if (there[length] < here[length]) {
 			*smaller = (uint16_t)candidate;
 			smaller = &child[1];
-			candidate = *smaller;
+			candidate = child[1];
 			smaller_length = length;
 		} else {
 			*larger = (uint16_t)candidate;
 			larger = &child[0];
-			candidate = *larger;
+			candidate = child[0];
 			larger_length = length;
 		}
 	}
@@ -197,7 +199,8 @@ static uint32_t ideal_cost(const struct ds_gdeflate_encoder *enc, uint32_t n, ui
 	if (n)
 		cost -= ds_gd_log2(enc, 2 * n);
 	cost >>= GD_LOG_SHIFT - COST_SHIFT;
-	return cost ? cost : 1;
+	cost = cost > MAX_COST ? MAX_COST : cost ? cost : 1;
+	return cost << LENGTH_SHIFT;
 }
 
 static uint32_t sum_of(const uint32_t *a, unsigned n)
@@ -218,12 +221,13 @@ static void make_costs(const struct ds_gdeflate_encoder *enc, const struct gd_hi
 		c->literal[i] = ideal_cost(enc, h->litlen[i], sum);
 	for (unsigned i = 0; i < GD_NR_LENGTHS; i++)
 		symbol[i] = ideal_cost(enc, h->litlen[GD_FIRST_LENGTH + i], sum) +
-			    ((uint32_t)ds_gd_length_extra[i] << COST_SHIFT);
+			    ((uint32_t)ds_gd_length_extra[i] << (COST_SHIFT + LENGTH_SHIFT));
 	for (unsigned i = GD_MIN_MATCH; i <= MAX_COSTED + 1; i++)
-		c->length[i] = symbol[gd_length_index(enc, i)];
+		c->length[i] = symbol[gd_length_index(enc, i)] | i;
 	sum = sum_of(h->dist, GD_NR_DIST) + 1;
 	for (unsigned i = 0; i < GD_NR_DIST; i++)
-		c->dist[i] = ideal_cost(enc, h->dist[i], sum) + (gd_dist_extra(i) << COST_SHIFT);
+		c->dist[i] = ideal_cost(enc, h->dist[i], sum) +
+			     (gd_dist_extra(i) << (COST_SHIFT + LENGTH_SHIFT));
 }
 
 /* The blocks of the parse before, as ranges of positions, and their costs. */
@@ -257,7 +261,8 @@ static void parse_simply(struct ds_gdeflate_encoder *enc, const struct search *s
 			length = o->matches[end - 1].length;
 		if (length && at + 1 < s->nbytes && o->first[at + 2] > end)
 			next_length = o->matches[o->first[at + 2] - 1].length;
-		if (length && next_length <= length && (length > 3 || o->matches[end - 1].distance < 4096)) {
+		if (length && next_length <= length &&
+		    (length > 3 || o->matches[end - 1].distance < 4096)) {
 			enc->tokens[enc->nr_tokens++] =
 				gd_copy_token(length, o->matches[end - 1].distance);
 			at += length;
@@ -267,7 +272,10 @@ static void parse_simply(struct ds_gdeflate_encoder *enc, const struct search *s
 	}
 }
 
-/* The cheapest token at a position, when all costs behind it are known. */
+/*
+ * The cheapest token at a position, when all costs behind it are known. Costs carry the
+ * length below them, so that the least of them tells both.
+ */
 static inline void choose(struct optimal *o, const struct costs *c, uint32_t at, uint8_t byte,
 			  uint32_t nice)
 {
@@ -276,23 +284,26 @@ static inline void choose(struct optimal *o, const struct costs *c, uint32_t at,
 	uint32_t best = c->literal[byte] + cost[1], choice = byte, length = GD_MIN_MATCH;
 
 	for (; m < end; m++) {
-		uint32_t dist_cost = c->dist[gd_dist_symbol(m->distance)], best_length = 0;
+		uint32_t dist_cost = c->dist[gd_dist_symbol(m->distance)], least = UINT32_MAX;
 
-		if (m->length > MAX_COSTED || m->length >= nice)
-			length = m->length;
-		for (; length <= m->length; length++) {
-			uint32_t i = length <= MAX_COSTED ? length : MAX_COSTED + 1;
-			uint32_t v = dist_cost + c->length[i] + cost[length];
+		if (m->length >= nice) {
+			uint32_t i = m->length <= MAX_COSTED ? m->length : MAX_COSTED + 1;
 
-			if (v < best) {
-				best = v;
-				best_length = length;
+			least = c->length[i] + cost[m->length];
+		} else {
+			for (; length <= m->length; length++) {
+				uint32_t v = c->length[length] + cost[length];
+
+				least = v < least ? v : least;
 			}
 		}
-		if (best_length)
-			choice = gd_copy_token(best_length, m->distance);
+		if (least != UINT32_MAX && least + dist_cost < (best | LENGTH_MASK)) {
+			best = least + dist_cost;
+			choice = gd_copy_token(m->length >= nice ? m->length : best & LENGTH_MASK,
+					       m->distance);
+		}
 	}
-	o->cost[at] = best;
+	o->cost[at] = best & ~(uint32_t)LENGTH_MASK;
 	o->choice[at] = choice;
 }
 
@@ -328,7 +339,6 @@ void ds_gd_parse_optimal(struct ds_gdeflate_encoder *enc, const uint8_t *in, uin
 			enc->level->depth < MAX_PER_POSITION ? enc->level->depth : MAX_PER_POSITION,
 		.nice = enc->level->nice,
 	};
-	uint32_t best = UINT32_MAX, nr_best = 0, cost;
 
 	memset(o->head, 0, sizeof(o->head));
 	memset(o->head3, 0, sizeof(o->head3));
@@ -338,7 +348,6 @@ void ds_gd_parse_optimal(struct ds_gdeflate_encoder *enc, const uint8_t *in, uin
 		ds_gd_split(enc);
 		learn_costs(enc, o);
 		parse_cheaply(enc, &s);
-		(void)best, (void)nr_best, (void)cost;
 	}
 	ds_gd_split(enc);
 }

@@ -30,12 +30,14 @@ void ds_gd_init_log2(struct ds_gdeflate_encoder *enc)
 		}
 		enc->log2_fraction[i] = (uint16_t)log;
 	}
+	for (uint32_t v = 1; v < GD_SMALL_WEIGHTS; v++)
+		enc->small_weights[v] = v * ds_gd_log2(enc, v);
 }
 
-/* v * log2(v) */
+/* v * log2(v); 0 for 0 */
 static uint64_t weigh(const struct ds_gdeflate_encoder *enc, uint32_t v)
 {
-	return (uint64_t)v * ds_gd_log2(enc, v);
+	return v < GD_SMALL_WEIGHTS ? enc->small_weights[v] : (uint64_t)v * ds_gd_log2(enc, v);
 }
 
 static uint64_t alphabet_cost(const struct ds_gdeflate_encoder *enc, const uint32_t *a,
@@ -47,11 +49,9 @@ static uint64_t alphabet_cost(const struct ds_gdeflate_encoder *enc, const uint3
 	for (unsigned i = 0; i < nr_symbols; i++) {
 		uint32_t v = a[i] + b[i];
 
-		if (v) {
-			parts += weigh(enc, v);
-			sum += v;
-			nr_used++;
-		}
+		parts += weigh(enc, v);
+		sum += v;
+		nr_used += v != 0;
 	}
 	if (!sum)
 		return 0;

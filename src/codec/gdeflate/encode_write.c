@@ -21,34 +21,46 @@ enum {
  */
 static void begin_lanes(struct gd_writer *w)
 {
-	for (uint32_t i = 0; i < GD_NR_LANES; i++)
-		w->lanes[i] = (struct gd_lane){ .nbits = 32, .next_word = 1 + i };
+	for (uint32_t i = 0; i < GD_NR_LANES; i++) {
+		w->acc[i] = 0;
+		w->nbits[i] = 32;
+		w->word[i] = 0;
+		w->next_word[i] = 1 + i;
+	}
 	w->nr_words = 1 + GD_NR_LANES;
 }
 
-/* One step of a lane: at most 31 bits. */
-static inline void put(struct gd_writer *w, unsigned lane, uint32_t bits, unsigned nbits)
+/*
+ * One step of a lane: at most 31 bits. Takes and returns the number of words, so that it
+ * stays in a register. Whether a word is full cannot be predicted: nothing branches on it.
+ */
+static inline uint32_t put_counted(struct gd_writer *w, uint32_t nr_words, unsigned lane,
+				   uint32_t bits, uint32_t nbits)
 {
-	struct gd_lane *l = &w->lanes[lane];
+	uint32_t n = w->nbits[lane], word = w->word[lane], next = w->next_word[lane];
+	uint64_t acc = w->acc[lane] | (uint64_t)bits << n;
+	uint32_t is_full;
 
-	l->acc |= (uint64_t)bits << l->nbits;
-	l->nbits += nbits;
-	w->words[l->word] = (uint32_t)l->acc;
-	if (l->nbits > 32) {
-		l->acc >>= 32;
-		l->nbits -= 32;
-		l->word = l->next_word;
-		l->next_word = w->nr_words++;
-	}
+	n += nbits;
+	is_full = n > 32;
+	w->words[word] = (uint32_t)acc;
+	w->acc[lane] = acc >> (32 * is_full);
+	w->nbits[lane] = n - 32 * is_full;
+	w->word[lane] = is_full ? next : word;
+	w->next_word[lane] = is_full ? nr_words : next;
+	return nr_words + is_full;
+}
+
+static inline void put(struct gd_writer *w, unsigned lane, uint32_t bits, uint32_t nbits)
+{
+	w->nr_words = put_counted(w, w->nr_words, lane, bits, nbits);
 }
 
 static size_t end_lanes(struct gd_writer *w, uint8_t *out)
 {
 	for (unsigned i = 0; i < GD_NR_LANES; i++) {
-		const struct gd_lane *l = &w->lanes[i];
-
-		w->words[l->word] = (uint32_t)l->acc;
-		w->words[l->next_word] = 0;
+		w->words[w->word[i]] = (uint32_t)w->acc[i];
+		w->words[w->next_word[i]] = 0;
 	}
 	for (uint32_t i = 1; i < w->nr_words; i++)
 		gd_store32(out + 4 * (size_t)(i - 1), w->words[i]);
@@ -103,32 +115,73 @@ static void write_header(struct gd_writer *w, const struct gd_dynamic_header *h)
 	}
 }
 
-/* Bits of a symbol with its extra bits. */
-struct bits {
-	uint32_t v;
-	unsigned n;
+/*
+ * Steps are kept as what they put: the bits, below their number. 0 is no step at all.
+ */
+static inline uint64_t step_of(uint32_t bits, unsigned nbits)
+{
+	return bits | (uint64_t)nbits << 32;
+}
+
+/* The steps of literals, then of lengths up to 258. */
+enum {
+	LENGTH_STEPS = 256 - GD_MIN_MATCH,
+	NR_STEPS = LENGTH_STEPS + GD_LENGTH_SYMBOLS,
 };
 
-static struct bits length_bits(const struct ds_gdeflate_encoder *enc, const struct gd_codes *codes,
-			       unsigned length)
+static uint64_t length_step(const struct ds_gdeflate_encoder *enc, const struct gd_codes *codes,
+			    unsigned length)
 {
 	unsigned index = gd_length_index(enc, length), symbol = GD_FIRST_LENGTH + index;
 	unsigned n = codes->litlen_lens[symbol];
 
-	return (struct bits){
-		codes->litlen[symbol] | (uint32_t)(length - ds_gd_length_base[index]) << n,
-		n + ds_gd_length_extra[index],
-	};
+	return step_of(codes->litlen[symbol] | (uint32_t)(length - ds_gd_length_base[index]) << n,
+		       n + ds_gd_length_extra[index]);
 }
 
-static struct bits distance_bits(const struct gd_codes *codes, unsigned distance)
+static void make_steps(const struct ds_gdeflate_encoder *enc, const struct gd_codes *codes,
+		       uint64_t *steps)
+{
+	for (unsigned i = 0; i < 256; i++)
+		steps[i] = step_of(codes->litlen[i], codes->litlen_lens[i]);
+	for (unsigned i = GD_MIN_MATCH; i < GD_LENGTH_SYMBOLS; i++)
+		steps[LENGTH_STEPS + i] = length_step(enc, codes, i);
+}
+
+static inline uint64_t distance_step(const struct gd_codes *codes, unsigned distance)
 {
 	unsigned symbol = gd_dist_symbol(distance), n = codes->dist_lens[symbol];
 
-	return (struct bits){
-		codes->dist[symbol] | (distance - gd_dist_base(symbol)) << n,
-		n + gd_dist_extra(symbol),
-	};
+	return step_of(codes->dist[symbol] | (distance - gd_dist_base(symbol)) << n,
+		       n + gd_dist_extra(symbol));
+}
+
+/*
+ * The steps of all tokens, in their order: of the literal or length, and of the distance,
+ * 0 for a literal. Computed first, so that the order of lanes needs no branches.
+ */
+static void translate(struct ds_gdeflate_encoder *enc, const struct gd_codes *codes,
+		      const struct gd_block *block)
+{
+	uint64_t table[NR_STEPS], (*steps)[2] = enc->steps;
+	const uint32_t *token = enc->tokens + block->first;
+
+	make_steps(enc, codes, table);
+	for (uint32_t i = 0; i < block->nr_tokens; i++, token++) {
+		unsigned length = gd_token_length(*token);
+
+		if (!gd_is_copy(*token)) {
+			steps[i][0] = table[*token];
+			steps[i][1] = 0;
+			continue;
+		}
+		steps[i][0] = length < GD_LENGTH_SYMBOLS ? table[LENGTH_STEPS + length]
+							 : length_step(enc, codes, length);
+		steps[i][1] = distance_step(codes, gd_token_distance(*token));
+	}
+	steps[block->nr_tokens][0] =
+		step_of(codes->litlen[GD_END_OF_BLOCK], codes->litlen_lens[GD_END_OF_BLOCK]);
+	steps[block->nr_tokens][1] = 0;
 }
 
 /*
@@ -139,35 +192,24 @@ static void write_tokens(struct ds_gdeflate_encoder *enc, const struct gd_codes 
 			 const struct gd_block *block)
 {
 	struct gd_writer *w = &enc->writer;
-	uint32_t at = block->first, end = at + block->nr_tokens;
-	uint16_t owed[GD_NR_LANES] = { 0 };
-	unsigned lane = 0, tail = 0;
-	bool ended = false;
-	struct bits b;
+	const uint64_t(*step)[2] = (const uint64_t(*)[2])enc->steps, (*end)[2];
+	uint64_t owed[GD_NR_LANES] = { 0 };
+	uint32_t nr_words = w->nr_words;
+	unsigned lane = 0;
 
-	while (tail < GD_NR_LANES) {
-		if (owed[lane]) {
-			b = distance_bits(codes, owed[lane]);
-			owed[lane] = 0;
-			put(w, lane, b.v, b.n);
-		} else if (at < end) {
-			uint32_t token = enc->tokens[at++];
+	translate(enc, codes, block);
+	end = step + block->nr_tokens;
+	for (; step <= end; lane = (lane + 1) % GD_NR_LANES) {
+		uint64_t owes = owed[lane], now = (*step)[0], later = (*step)[1];
 
-			if (gd_is_copy(token)) {
-				b = length_bits(enc, codes, gd_token_length(token));
-				owed[lane] = (uint16_t)gd_token_distance(token);
-				put(w, lane, b.v, b.n);
-			} else {
-				put(w, lane, codes->litlen[token], codes->litlen_lens[token]);
-			}
-		} else if (!ended) {
-			put(w, lane, codes->litlen[GD_END_OF_BLOCK],
-			    codes->litlen_lens[GD_END_OF_BLOCK]);
-			ended = true;
-		}
-		lane = (lane + 1) % GD_NR_LANES;
-		tail += ended;
+		owed[lane] = owes ? 0 : later;
+		now = owes ? owes : now;
+		nr_words = put_counted(w, nr_words, lane, (uint32_t)now, (uint32_t)(now >> 32));
+		step += !owes;
 	}
+	w->nr_words = nr_words;
+	for (unsigned i = 1; i < GD_NR_LANES; i++, lane = (lane + 1) % GD_NR_LANES)
+		put(w, lane, (uint32_t)owed[lane], (uint32_t)(owed[lane] >> 32));
 }
 
 /* ------------------------------------------------------ choosing the form */
