@@ -42,6 +42,18 @@ static void delivered(struct ds_slot *s, uint64_t nbytes)
 	atomic_fetch_add_explicit(&s->bytes_delivered, nbytes, memory_order_relaxed);
 }
 
+/*
+ * The head was checked, but it may lie in the caller's memory, and the caller may have changed
+ * it since.
+ */
+static bool is_inside(const struct ds_window *w, const struct ds_codec_unit *u)
+{
+	return u->src_offset >= w->src_offset && u->src_nbytes <= w->src_nbytes &&
+	       u->src_offset - w->src_offset <= w->src_nbytes - u->src_nbytes &&
+	       u->dst_nbytes <= w->slot->result_nbytes &&
+	       u->dst_offset <= w->slot->result_nbytes - u->dst_nbytes;
+}
+
 static void decode_one(struct worker *me, struct ds_window *w, uint32_t index)
 {
 	struct ds_slot *s = w->slot;
@@ -51,6 +63,8 @@ static void decode_one(struct worker *me, struct ds_window *w, uint32_t index)
 	void *context = get_context(me, c, &ret);
 
 	c->unit(w->head, w->all_units, s->result_nbytes, w->first_unit + index, &u);
+	if (!ret && !is_inside(w, &u))
+		ret = DS_ERR_CORRUPT_DATA;
 	if (!ret)
 		ret = c->decode_unit(
 			context, w->bytes + (u.src_offset - w->src_offset), u.src_nbytes,
