@@ -225,10 +225,12 @@ static void serve(struct pool *p, enum lane_index index)
 
 	p->lanes[index].nr_active++;
 	pthread_mutex_unlock(&p->lock);
+	p->cfg.batch_begin();
 	for (; op; op = next) {
 		next = op->next;
 		run(p, index, op);
 	}
+	p->cfg.batch_end();
 	pthread_mutex_lock(&p->lock);
 	p->lanes[index].nr_active--;
 }
