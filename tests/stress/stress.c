@@ -410,6 +410,20 @@ static uint64_t argument(int argc, char **argv, int i, uint64_t otherwise)
 	return argc > i ? strtoull(argv[i], NULL, 0) : otherwise;
 }
 
+static void *return_at_once(void *arg)
+{
+	return arg;
+}
+
+/* ThreadSanitizer starts a thread of its own with the program's first, and keeps it. */
+static void start_sanitizer_thread(void)
+{
+	pthread_t thread;
+
+	REQUIRE(pthread_create(&thread, NULL, return_at_once, NULL) == 0);
+	pthread_join(thread, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	static struct worker workers[MAX_THREADS];
@@ -431,6 +445,7 @@ int main(int argc, char **argv)
 		limit_requests = 0;
 	}
 	alarm((unsigned)seconds + WATCHDOG_SECONDS);
+	start_sanitizer_thread();
 	threads_before = count_threads();
 	fds_before = count_fds();
 	if (maker->is_fake)
