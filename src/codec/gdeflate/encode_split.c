@@ -9,7 +9,11 @@
 #include "codec/gdeflate/encode.h"
 
 enum {
-	HEADER_BITS = 70,
+	/*
+	 * More than a header has: the estimate is below what Huffman codes reach, more so for
+	 * small blocks, and a decoder has tables to build for each.
+	 */
+	HEADER_BITS = 300,
 	BITS_PER_USED = 3, /* what sending a code length costs, about */
 };
 
