@@ -11,8 +11,12 @@
 #include "codec/gdeflate/encode.h"
 
 enum {
-	LITLEN_LIMIT = 14,
-	DIST_LIMIT = 15,
+	/*
+	 * Codewords are kept as short as the decoder's first tables. It costs nothing: what is
+	 * lost in codewords that hardly occur is won in a shorter header.
+	 */
+	LITLEN_LIMIT = 11,
+	DIST_LIMIT = 9,
 };
 
 /*
