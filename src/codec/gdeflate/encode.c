@@ -7,7 +7,7 @@
 /* clang-format off */
 const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1] = {
 	/*	  parser     depth nice passes chunk */
-	[1] =  { GD_FAST,      2,    0, 0, 1024 },
+	[1] =  { GD_FAST,      2,    0, 0, 2048 },
 	[2] =  { GD_GREEDY,    6,   10, 0, 1024 },
 	[3] =  { GD_GREEDY,   12,   14, 0, 1024 },
 	[4] =  { GD_GREEDY,   16,   30, 0, 1024 },
@@ -61,6 +61,7 @@ ds_result ds_gdeflate_encoder_create(int level, struct ds_gdeflate_encoder **out
 	}
 	init_length_symbols(enc->length_symbol);
 	ds_gd_init_log2(enc);
+	ds_gd_make_fixed_codes(&enc->fixed);
 	*out = enc;
 	return DS_OK;
 }

@@ -141,7 +141,7 @@ struct ds_gdeflate_encoder {
 	struct gd_block blocks[GD_MAX_BLOCKS];
 	struct gd_segment segments[GD_MAX_BLOCKS];
 	struct gd_writer writer;
-	uint64_t steps[GD_MAX_TOKENS + 1][2];	  /* of a block; see encode_write.c */
+	struct gd_codes fixed;
 	uint8_t length_symbol[GD_LENGTH_SYMBOLS]; /* relative to GD_FIRST_LENGTH */
 	uint16_t log2_fraction[256];
 	uint32_t small_weights[GD_SMALL_WEIGHTS];
@@ -202,6 +202,8 @@ struct gd_dynamic_header {
 };
 
 void ds_gd_make_header(const struct gd_codes *codes, struct gd_dynamic_header *h);
+
+void ds_gd_make_fixed_codes(struct gd_codes *codes);
 
 /* Chooses each block's form and writes the tile; returns its size. */
 size_t ds_gd_write_tile(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes,
