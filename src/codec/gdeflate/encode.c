@@ -91,7 +91,7 @@ static void parse_and_split(struct ds_gdeflate_encoder *enc, const uint8_t *in, 
 		ds_gd_parse_optimal(enc, in, nbytes);
 		return;
 	}
-	ds_gd_split(enc);
+	ds_gd_split(enc, false);
 }
 
 ds_result ds_gdeflate_encode_tile(struct ds_gdeflate_encoder *enc, const void *in, size_t in_nbytes,

@@ -232,7 +232,7 @@ static void write_tokens(struct ds_gdeflate_encoder *enc, const struct gd_codes 
 
 /* ------------------------------------------------------ choosing the form */
 
-static uint32_t coded_nbits(const struct gd_histogram *h, const struct gd_codes *codes)
+uint32_t ds_gd_coded_nbits(const struct gd_histogram *h, const struct gd_codes *codes)
 {
 	uint32_t n = 0;
 
@@ -256,12 +256,20 @@ void ds_gd_make_fixed_codes(struct gd_codes *codes)
 	ds_gd_make_codes(codes->dist_lens, GD_NR_DIST, codes->dist);
 }
 
-static void make_dynamic_codes(const struct gd_histogram *h, struct gd_codes *codes)
+static void make_dynamic_lens(const struct gd_histogram *h, struct gd_codes *codes)
 {
 	ds_gd_make_lens(h->litlen, GD_NR_LITLEN, LITLEN_LIMIT, codes->litlen_lens);
 	ds_gd_make_lens(h->dist, GD_NR_DIST, DIST_LIMIT, codes->dist_lens);
-	ds_gd_make_codes(codes->litlen_lens, GD_NR_LITLEN, codes->litlen);
-	ds_gd_make_codes(codes->dist_lens, GD_NR_DIST, codes->dist);
+}
+
+uint32_t ds_gd_dynamic_nbits(const struct gd_histogram *h)
+{
+	struct gd_dynamic_header header;
+	struct gd_codes codes;
+
+	make_dynamic_lens(h, &codes);
+	ds_gd_make_header(&codes, &header);
+	return header.nbits + ds_gd_coded_nbits(h, &codes);
 }
 
 static uint32_t block_nbytes(const struct ds_gdeflate_encoder *enc, const struct gd_block *b)
@@ -290,10 +298,10 @@ static uint32_t write_block(struct ds_gdeflate_encoder *enc, const struct gd_blo
 	uint32_t stored = stored_nbits(nbytes), as_fixed, as_dynamic;
 
 	h.litlen[GD_END_OF_BLOCK] = 1;
-	make_dynamic_codes(&h, &dynamic);
+	make_dynamic_lens(&h, &dynamic);
 	ds_gd_make_header(&dynamic, &header);
-	as_dynamic = 3 + header.nbits + coded_nbits(&h, &dynamic);
-	as_fixed = 3 + coded_nbits(&h, &enc->fixed);
+	as_dynamic = 3 + header.nbits + ds_gd_coded_nbits(&h, &dynamic);
+	as_fixed = 3 + ds_gd_coded_nbits(&h, &enc->fixed);
 
 	if (stored <= as_fixed && stored <= as_dynamic) {
 		write_stored(&enc->writer, is_final, in, nbytes);
@@ -301,6 +309,8 @@ static uint32_t write_block(struct ds_gdeflate_encoder *enc, const struct gd_blo
 		put_block_type(&enc->writer, is_final, GD_BLOCK_FIXED);
 		write_tokens(enc, &enc->fixed, b);
 	} else {
+		ds_gd_make_codes(dynamic.litlen_lens, GD_NR_LITLEN, dynamic.litlen);
+		ds_gd_make_codes(dynamic.dist_lens, GD_NR_DIST, dynamic.dist);
 		put_block_type(&enc->writer, is_final, GD_BLOCK_DYNAMIC);
 		write_header(&enc->writer, &header);
 		write_tokens(enc, &dynamic, b);
