@@ -18,7 +18,7 @@ const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1] = {
 	[9] =  { GD_OPTIMAL,  12,   40, 1, 512 },
 	[10] = { GD_OPTIMAL,  20,   64, 2, 512 },
 	[11] = { GD_OPTIMAL,  35,  100, 3, 512 },
-	[12] = { GD_OPTIMAL, 100,  200, 6, 512 },
+	[12] = { GD_OPTIMAL,  70,  200, 4, 512 },
 };
 /* clang-format on */
 
