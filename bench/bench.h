@@ -22,6 +22,8 @@
 #define BENCH_MAX_THREADS   64u
 #define BENCH_MAX_PEERS	    32u
 #define BENCH_MAX_ROUNDS    99u
+#define BENCH_MAX_AGAINST   3
+#define BENCH_HALF_NBYTES   (4u << 20)
 #define BENCH_HIST_SUB_BITS 6u
 #define BENCH_HIST_BUCKETS  (64u << BENCH_HIST_SUB_BITS)
 
@@ -70,8 +72,9 @@ struct bench_file {
  */
 void bench_file_open(struct bench_file *f, const char *path, uint64_t nbytes);
 void bench_file_close(struct bench_file *f);
-void bench_file_warm(const struct bench_file *f); /* all of it into the page cache */
-void bench_file_drop(const struct bench_file *f); /* all of it out of the page cache */
+void bench_file_warm(const struct bench_file *f);      /* all of it into the page cache */
+void bench_file_drop(const struct bench_file *f);      /* all of it out of the page cache */
+void bench_file_warm_half(const struct bench_file *f); /* every other 4 MiB */
 double bench_file_cached_share(const struct bench_file *f);
 
 /* ${XDG_CACHE_HOME:-~/.cache}/ds-runtime-bench, made when missing; at most nbytes characters. */
@@ -83,6 +86,14 @@ enum bench_cache {
 	BENCH_CACHED, /* buffered, everything in the page cache */
 	BENCH_DIRECT, /* O_DIRECT */
 	BENCH_COLD,   /* buffered, page cache dropped before each run, no byte read twice */
+	BENCH_HALF,   /* every other 4 MiB cached before each run, no byte read twice */
+};
+
+/* What the feeder of a queue does. */
+enum bench_mode {
+	BENCH_STREAM,  /* keep `depth` reads outstanding */
+	BENCH_BATCHED, /* hand over `depth` reads, wait for all of them, again */
+	BENCH_CANCEL,  /* stream, and cancel the oldest again and again; latency is the cancel's */
 };
 
 struct bench_workload {
@@ -90,8 +101,8 @@ struct bench_workload {
 	uint64_t nbytes; /* of one read */
 	bool is_random;
 	enum bench_cache cache;
-	unsigned depth;	   /* reads outstanding, each with a buffer of its own */
-	bool is_batched;   /* through a queue: wait for all of a batch before the next one */
+	unsigned depth; /* reads outstanding, each with a buffer of its own */
+	enum bench_mode mode;
 	const char *extra; /* more key=value pairs for its lines, or NULL */
 };
 
@@ -122,8 +133,9 @@ struct bench_env {
 struct bench_peer {
 	const char *backend; /* "bare", "memcpy", "fio-psync", or a backend's name */
 	unsigned threads;
-	int against;	   /* index of the peer that this one is measured by, or -1 */
-	const char *codec; /* NULL: none */
+	int against[BENCH_MAX_AGAINST]; /* indices of the peers it is measured by, or -1 */
+	const char *codec;		/* NULL: none */
+	const char *variant; /* NULL: as usual; see README.md */
 	void (*run)(const struct bench_env *env, const struct bench_workload *w,
 		    const struct bench_peer *peer, uint64_t seed, struct bench_run *out);
 };
@@ -161,13 +173,16 @@ bool bench_have_fio(void);
 struct bench_backend {
 	const char *name;
 	ds_result (*make)(const struct ds_backend_config *cfg, struct ds_backend **out);
-	const char *fio_engine; /* what fio calls the same mechanism */
+	ds_result (*is_available)(char *why, size_t nbytes); /* NULL: always */
+	const char *fio_engine;				     /* what fio calls the same mechanism */
+	bool has_registered_memory;
 };
 
 /* The table's end has no name. */
 extern const struct bench_backend bench_backends[];
 
 const struct bench_backend *bench_backend_find(const char *name); /* dies if unknown */
+bool bench_backend_is_available(const struct bench_backend *b);	  /* says on stderr why not */
 struct ds_backend *bench_backend_make(const char *name, unsigned io_workers);
 unsigned bench_backend_default_workers(const char *name);
 

@@ -137,7 +137,8 @@ static void run_job(struct bare_job *job, const struct bench_peer *peer, struct 
 		bench_die("bare", "no memory");
 	job->nr_threads = peer->threads;
 	job->sample = is_small && job->w->depth > 1 ? SMALL_READ_SAMPLE : 1;
-	atomic_init(&job->next_seq, job->w->cache == BENCH_COLD ? 0 : job->seed);
+	atomic_init(&job->next_seq,
+		    bench_read_limit(job->env, job->w) == UINT64_MAX ? job->seed : 0);
 	run_threads(job, threads, out);
 	for (unsigned i = 0; i < peer->threads; i++) {
 		out->nr_reads += threads[i].nr_reads;

@@ -103,19 +103,31 @@ static void print_latency(const struct bench_run *runs, unsigned rounds)
 		       median_of(runs, rounds, p99_us_of), median_of(runs, rounds, max_us_of));
 }
 
-static void print_against(const struct bench_peer *other, const struct bench_run *mine,
+static void print_peer_name(const struct bench_peer *p)
+{
+	printf("%s%s%s-%u", p->backend, p->variant ? "+" : "", p->variant ? p->variant : "",
+	       p->threads);
+}
+
+/* The first peer's keys have no number, the others' end in 2 and 3. */
+static void print_against(int nr, const struct bench_peer *other, const struct bench_run *mine,
 			  const struct bench_run *theirs, unsigned rounds)
 {
-	printf(" peer=%s-%u ratio_to_peer=%.3f cpu_ratio_to_peer=%.3f cpu_ns_over_peer=%.0f",
-	       other->backend, other->threads, ratio_of(mine, theirs, rounds, iops_of),
-	       ratio_of(mine, theirs, rounds, cpu_s_per_gb_of),
+	char suffix[2] = { nr ? (char)('1' + nr) : 0, 0 };
+
+	printf(" peer%s=", suffix);
+	print_peer_name(other);
+	printf(" ratio_to_peer%s=%.3f", suffix, ratio_of(mine, theirs, rounds, iops_of));
+	printf(" cpu_ratio_to_peer%s=%.3f", suffix,
+	       ratio_of(mine, theirs, rounds, cpu_s_per_gb_of));
+	printf(" cpu_ns_over_peer%s=%.0f", suffix,
 	       median_of(mine, rounds, cpu_ns_of) - median_of(theirs, rounds, cpu_ns_of));
 }
 
 static void print_line(const struct bench_env *env, const struct bench_workload *w,
 		       const struct bench_peer *p, const struct bench_run *runs)
 {
-	static const char *const cache_names[] = { "cached", "direct", "cold" };
+	static const char *const cache_names[] = { "cached", "direct", "cold", "half" };
 	unsigned n = env->rounds;
 
 	printf("workload=%s backend=%s nbytes=%llu order=%s cache=%s threads=%u depth=%u rounds=%u",
@@ -123,6 +135,7 @@ static void print_line(const struct bench_env *env, const struct bench_workload 
 	       cache_names[w->cache], p->threads, w->depth, n);
 	printf(" gbps=%.4f", median_of(runs, n, gbps_of));
 	print_range(runs, n);
+	printf(" variant=%s", p->variant ? p->variant : "none");
 	printf(" codec=%s%s%s", p->codec ? p->codec : "none", w->extra ? " " : "",
 	       w->extra ? w->extra : "");
 	printf(" iops=%.1f", median_of(runs, n, iops_of));
@@ -142,7 +155,7 @@ static void run_rounds(const struct bench_env *env, const struct bench_workload 
 			 * memory must not favour whoever comes second. */
 			uint64_t seed = (uint64_t)(round * nr_peers + i) * 7919 + 17;
 
-			if (w->cache == BENCH_COLD)
+			if (w->cache == BENCH_COLD || w->cache == BENCH_HALF)
 				env->prepare(env, w->cache);
 			peers[i].run(env, w, &peers[i], seed, &runs[i][round]);
 		}
@@ -159,13 +172,15 @@ void bench_compare(const struct bench_env *env, const struct bench_workload *w,
 	env->prepare(env, w->cache);
 	run_rounds(env, w, peers, nr_peers, runs);
 	for (unsigned i = 0; i < nr_peers; i++) {
-		int other = peers[i].against;
-
 		if (runs[i][0].is_missing)
 			continue;
 		print_line(env, w, &peers[i], runs[i]);
-		if (other >= 0 && !runs[other][0].is_missing)
-			print_against(&peers[other], runs[i], runs[other], env->rounds);
+		for (int k = 0; k < BENCH_MAX_AGAINST; k++) {
+			int other = peers[i].against[k];
+
+			if (other >= 0 && !runs[other][0].is_missing)
+				print_against(k, &peers[other], runs[i], runs[other], env->rounds);
+		}
 		printf("\n");
 		fflush(stdout);
 	}

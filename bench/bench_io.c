@@ -17,12 +17,16 @@
 #define KIB 1024u
 #define MIB (1024u * 1024u)
 
-/* What is compared on a workload. */
+/*
+ * What is compared on a workload. The first backend is measured by bare loops with as many
+ * threads, the others by the first one, and each by fio with the same mechanism.
+ */
 enum plan {
-	PLAN_QUEUE,  /* each backend at its default, bare loops with as many threads, fio */
-	PLAN_DIRECT, /* the same, and bare loops with 1, 4 and 16 threads */
+	PLAN_QUEUE,
+	PLAN_DIRECT, /* the same; and bare loops, the first backend with 4 workers, registration */
 	PLAN_SINGLE, /* each backend, and one bare loop */
 	PLAN_SWEEP,  /* 1 to 16 workers, and as many bare loops */
+	PLAN_HALF,   /* each backend: always direct, always buffered, and as it chooses */
 	PLAN_ALONE,  /* each backend, nothing beside it */
 	PLAN_MEMCPY,
 };
@@ -37,36 +41,46 @@ struct entry {
  * figure is that of the memory. The others keep 64, as a game that streams does.
  */
 static const struct entry entries[] = {
-	{ { "memcpy-1m", MIB, true, BENCH_CACHED, 8, false, NULL }, PLAN_MEMCPY },
-	{ { "cached-4k-rand", 4 * KIB, true, BENCH_CACHED, 64, false, NULL }, PLAN_QUEUE },
-	{ { "cached-4k-seq", 4 * KIB, false, BENCH_CACHED, 64, false, NULL }, PLAN_QUEUE },
-	{ { "cached-64k-rand", 64 * KIB, true, BENCH_CACHED, 64, false, NULL }, PLAN_QUEUE },
-	{ { "cached-64k-seq", 64 * KIB, false, BENCH_CACHED, 64, false, NULL }, PLAN_QUEUE },
-	{ { "cached-1m-rand", MIB, true, BENCH_CACHED, 8, false, NULL }, PLAN_QUEUE },
-	{ { "cached-1m-seq", MIB, false, BENCH_CACHED, 8, false, NULL }, PLAN_QUEUE },
-	{ { "cost-0b", 0, true, BENCH_CACHED, 256, true, NULL }, PLAN_ALONE },
-	{ { "cost-4k", 4 * KIB, true, BENCH_CACHED, 256, true, NULL }, PLAN_QUEUE },
-	{ { "single-cached-4k", 4 * KIB, true, BENCH_CACHED, 1, false, NULL }, PLAN_SINGLE },
-	{ { "single-cached-1m", MIB, true, BENCH_CACHED, 1, false, NULL }, PLAN_SINGLE },
-	{ { "single-cached-16m", 16 * MIB, false, BENCH_CACHED, 1, false, NULL }, PLAN_SINGLE },
-	{ { "single-direct-4k", 4 * KIB, true, BENCH_DIRECT, 1, false, NULL }, PLAN_SINGLE },
-	{ { "single-direct-64k", 64 * KIB, true, BENCH_DIRECT, 1, false, NULL }, PLAN_SINGLE },
-	{ { "direct-4k-rand", 4 * KIB, true, BENCH_DIRECT, 64, false, NULL }, PLAN_DIRECT },
-	{ { "direct-64k-rand", 64 * KIB, true, BENCH_DIRECT, 64, false, NULL }, PLAN_DIRECT },
-	{ { "direct-1m-rand", MIB, true, BENCH_DIRECT, 64, false, NULL }, PLAN_DIRECT },
-	{ { "direct-1m-seq", MIB, false, BENCH_DIRECT, 64, false, NULL }, PLAN_DIRECT },
-	{ { "cold-4k-rand", 4 * KIB, true, BENCH_COLD, 64, false, NULL }, PLAN_QUEUE },
-	{ { "cold-64k-rand", 64 * KIB, true, BENCH_COLD, 64, false, NULL }, PLAN_QUEUE },
-	{ { "cold-1m-seq", MIB, false, BENCH_COLD, 64, false, NULL }, PLAN_QUEUE },
-	{ { "sweep-cached-4k", 4 * KIB, true, BENCH_CACHED, 64, false, NULL }, PLAN_SWEEP },
-	{ { "sweep-cached-64k", 64 * KIB, true, BENCH_CACHED, 64, false, NULL }, PLAN_SWEEP },
-	{ { "sweep-cached-1m", MIB, true, BENCH_CACHED, 16, false, NULL }, PLAN_SWEEP },
-	{ { "sweep-direct-4k", 4 * KIB, true, BENCH_DIRECT, 64, false, NULL }, PLAN_SWEEP },
-	{ { "sweep-direct-64k", 64 * KIB, true, BENCH_DIRECT, 64, false, NULL }, PLAN_SWEEP },
-	{ { "sweep-direct-1m", MIB, false, BENCH_DIRECT, 64, false, NULL }, PLAN_SWEEP },
-	{ { "sweep-cold-4k", 4 * KIB, true, BENCH_COLD, 64, false, NULL }, PLAN_SWEEP },
-	{ { "sweep-cold-64k", 64 * KIB, true, BENCH_COLD, 64, false, NULL }, PLAN_SWEEP },
-	{ { "sweep-cold-1m", MIB, false, BENCH_COLD, 64, false, NULL }, PLAN_SWEEP },
+	{ { "memcpy-1m", MIB, true, BENCH_CACHED, 8, BENCH_STREAM, NULL }, PLAN_MEMCPY },
+	{ { "cached-4k-rand", 4 * KIB, true, BENCH_CACHED, 64, BENCH_STREAM, NULL }, PLAN_QUEUE },
+	{ { "cached-4k-seq", 4 * KIB, false, BENCH_CACHED, 64, BENCH_STREAM, NULL }, PLAN_QUEUE },
+	{ { "cached-64k-rand", 64 * KIB, true, BENCH_CACHED, 64, BENCH_STREAM, NULL }, PLAN_QUEUE },
+	{ { "cached-64k-seq", 64 * KIB, false, BENCH_CACHED, 64, BENCH_STREAM, NULL }, PLAN_QUEUE },
+	{ { "cached-1m-rand", MIB, true, BENCH_CACHED, 8, BENCH_STREAM, NULL }, PLAN_QUEUE },
+	{ { "cached-1m-seq", MIB, false, BENCH_CACHED, 8, BENCH_STREAM, NULL }, PLAN_QUEUE },
+	{ { "cost-0b", 0, true, BENCH_CACHED, 256, BENCH_BATCHED, NULL }, PLAN_ALONE },
+	{ { "cost-4k", 4 * KIB, true, BENCH_CACHED, 256, BENCH_BATCHED, NULL }, PLAN_QUEUE },
+	{ { "single-cached-4k", 4 * KIB, true, BENCH_CACHED, 1, BENCH_STREAM, NULL }, PLAN_SINGLE },
+	{ { "single-cached-1m", MIB, true, BENCH_CACHED, 1, BENCH_STREAM, NULL }, PLAN_SINGLE },
+	{ { "single-cached-16m", 16 * MIB, false, BENCH_CACHED, 1, BENCH_STREAM, NULL },
+	  PLAN_SINGLE },
+	{ { "single-direct-4k", 4 * KIB, true, BENCH_DIRECT, 1, BENCH_STREAM, NULL }, PLAN_SINGLE },
+	{ { "single-direct-64k", 64 * KIB, true, BENCH_DIRECT, 1, BENCH_STREAM, NULL },
+	  PLAN_SINGLE },
+	{ { "direct-4k-rand", 4 * KIB, true, BENCH_DIRECT, 64, BENCH_STREAM, NULL }, PLAN_DIRECT },
+	{ { "direct-64k-rand", 64 * KIB, true, BENCH_DIRECT, 64, BENCH_STREAM, NULL },
+	  PLAN_DIRECT },
+	{ { "direct-1m-rand", MIB, true, BENCH_DIRECT, 64, BENCH_STREAM, NULL }, PLAN_DIRECT },
+	{ { "direct-1m-seq", MIB, false, BENCH_DIRECT, 64, BENCH_STREAM, NULL }, PLAN_DIRECT },
+	{ { "cold-4k-rand", 4 * KIB, true, BENCH_COLD, 64, BENCH_STREAM, NULL }, PLAN_QUEUE },
+	{ { "cold-64k-rand", 64 * KIB, true, BENCH_COLD, 64, BENCH_STREAM, NULL }, PLAN_QUEUE },
+	{ { "cold-1m-seq", MIB, false, BENCH_COLD, 64, BENCH_STREAM, NULL }, PLAN_QUEUE },
+	{ { "half-64k-rand", 64 * KIB, true, BENCH_HALF, 64, BENCH_STREAM, NULL }, PLAN_HALF },
+	{ { "half-1m-seq", MIB, false, BENCH_HALF, 64, BENCH_STREAM, NULL }, PLAN_HALF },
+	{ { "cancel-direct-4k", 4 * KIB, true, BENCH_DIRECT, 64, BENCH_CANCEL, NULL }, PLAN_ALONE },
+	{ { "cancel-direct-1m", MIB, true, BENCH_DIRECT, 64, BENCH_CANCEL, NULL }, PLAN_ALONE },
+	{ { "cancel-cached-1m", MIB, true, BENCH_CACHED, 64, BENCH_CANCEL, NULL }, PLAN_ALONE },
+	{ { "sweep-cached-4k", 4 * KIB, true, BENCH_CACHED, 64, BENCH_STREAM, NULL }, PLAN_SWEEP },
+	{ { "sweep-cached-64k", 64 * KIB, true, BENCH_CACHED, 64, BENCH_STREAM, NULL },
+	  PLAN_SWEEP },
+	{ { "sweep-cached-1m", MIB, true, BENCH_CACHED, 16, BENCH_STREAM, NULL }, PLAN_SWEEP },
+	{ { "sweep-direct-4k", 4 * KIB, true, BENCH_DIRECT, 64, BENCH_STREAM, NULL }, PLAN_SWEEP },
+	{ { "sweep-direct-64k", 64 * KIB, true, BENCH_DIRECT, 64, BENCH_STREAM, NULL },
+	  PLAN_SWEEP },
+	{ { "sweep-direct-1m", MIB, false, BENCH_DIRECT, 64, BENCH_STREAM, NULL }, PLAN_SWEEP },
+	{ { "sweep-cold-4k", 4 * KIB, true, BENCH_COLD, 64, BENCH_STREAM, NULL }, PLAN_SWEEP },
+	{ { "sweep-cold-64k", 64 * KIB, true, BENCH_COLD, 64, BENCH_STREAM, NULL }, PLAN_SWEEP },
+	{ { "sweep-cold-1m", MIB, false, BENCH_COLD, 64, BENCH_STREAM, NULL }, PLAN_SWEEP },
 };
 
 #define NR_ENTRIES (sizeof(entries) / sizeof(entries[0]))
@@ -89,7 +103,7 @@ struct peer_list {
 	unsigned count;
 };
 
-static int add_peer(struct peer_list *l, const char *backend, unsigned threads, int against)
+static int add_peer(struct peer_list *l, const char *backend, unsigned threads)
 {
 	struct bench_peer *p = &l->peers[l->count];
 
@@ -97,7 +111,8 @@ static int add_peer(struct peer_list *l, const char *backend, unsigned threads, 
 		bench_die("peers", "too many");
 	p->backend = backend;
 	p->threads = threads;
-	p->against = against;
+	for (int i = 0; i < BENCH_MAX_AGAINST; i++)
+		p->against[i] = -1;
 	if (!strcmp(backend, "bare"))
 		p->run = bench_bare_run;
 	else if (!strcmp(backend, "memcpy"))
@@ -109,13 +124,26 @@ static int add_peer(struct peer_list *l, const char *backend, unsigned threads, 
 	return (int)l->count++;
 }
 
+/* Peers that are not there (negative) are left out. */
+static void measure_by(struct peer_list *l, int peer, int other)
+{
+	int *against = l->peers[peer].against;
+
+	for (int i = 0; i < BENCH_MAX_AGAINST && other >= 0; i++) {
+		if (against[i] < 0) {
+			against[i] = other;
+			return;
+		}
+	}
+}
+
 static int find_or_add_bare(struct peer_list *l, unsigned threads)
 {
 	for (unsigned i = 0; i < l->count; i++) {
 		if (!strcmp(l->peers[i].backend, "bare") && l->peers[i].threads == threads)
 			return (int)i;
 	}
-	return add_peer(l, "bare", threads, -1);
+	return add_peer(l, "bare", threads);
 }
 
 static unsigned workers_of(const struct options *o, const char *backend)
@@ -123,26 +151,60 @@ static unsigned workers_of(const struct options *o, const char *backend)
 	return o->workers ? o->workers : bench_backend_default_workers(backend);
 }
 
-static void plan_queue(struct peer_list *l, const struct options *o)
+static int add_fio(struct peer_list *l, const struct options *o, const char *backend)
 {
+	if (!o->with_fio)
+		return -1;
+	if (!strcmp(bench_backend_find(backend)->fio_engine, "psync"))
+		return add_peer(l, "fio-psync", workers_of(o, backend));
+	return add_peer(l, "fio-io_uring", 1);
+}
+
+static int add_registered(struct peer_list *l, const struct options *o, const char *backend)
+{
+	int peer;
+
+	if (!bench_backend_find(backend)->has_registered_memory)
+		return -1;
+	peer = add_peer(l, backend, workers_of(o, backend));
+	l->peers[peer].variant = "registered";
+	return peer;
+}
+
+static void plan_queue(struct peer_list *l, const struct options *o, bool is_direct)
+{
+	int first = -1, four = -1;
+
 	for (unsigned i = 0; i < o->nr_backends; i++) {
 		const char *name = o->backends[i];
 		unsigned workers = workers_of(o, name);
-		int bare = find_or_add_bare(l, workers);
+		int bare = i ? -1 : find_or_add_bare(l, workers);
+		int self = add_peer(l, name, workers);
+		int fio = add_fio(l, o, name);
+		int registered = is_direct ? add_registered(l, o, name) : -1;
 
-		add_peer(l, name, workers, bare);
-		if (!o->with_fio)
-			continue;
-		if (!strcmp(bench_backend_find(name)->fio_engine, "psync"))
-			add_peer(l, "fio-psync", workers, bare);
-		else
-			add_peer(l, "fio-io_uring", 1, bare);
+		measure_by(l, self, i ? first : bare);
+		measure_by(l, self, fio);
+		measure_by(l, self, four);
+		if (fio >= 0)
+			measure_by(l, fio, bare);
+		if (registered >= 0) {
+			measure_by(l, registered, first);
+			measure_by(l, registered, fio);
+			measure_by(l, registered, self);
+		}
+		if (!i)
+			first = self;
+		if (!i && is_direct && o->nr_backends > 1) {
+			four = add_peer(l, name, 4);
+			l->peers[four].variant = "4workers";
+		}
 	}
 }
 
 static void plan_direct(struct peer_list *l, const struct options *o)
 {
-	plan_queue(l, o);
+	plan_queue(l, o, true);
 	for (unsigned n = 1; n <= 16; n *= 4)
 		find_or_add_bare(l, n);
 }
@@ -152,7 +214,24 @@ static void plan_single(struct peer_list *l, const struct options *o)
 	int bare = find_or_add_bare(l, 1);
 
 	for (unsigned i = 0; i < o->nr_backends; i++)
-		add_peer(l, o->backends[i], workers_of(o, o->backends[i]), bare);
+		measure_by(l, add_peer(l, o->backends[i], workers_of(o, o->backends[i])), bare);
+}
+
+static void plan_half(struct peer_list *l, const struct options *o)
+{
+	static const char *const variants[] = { "direct", "buffered", "auto" };
+
+	for (unsigned i = 0; i < o->nr_backends; i++) {
+		int first = (int)l->count;
+
+		for (int v = 0; v < 3; v++) {
+			int peer = add_peer(l, o->backends[i], workers_of(o, o->backends[i]));
+
+			l->peers[peer].variant = variants[v];
+			for (int other = first; v == 2 && other < peer; other++)
+				measure_by(l, peer, other);
+		}
+	}
 }
 
 static void plan_sweep(struct peer_list *l, const struct options *o)
@@ -161,21 +240,21 @@ static void plan_sweep(struct peer_list *l, const struct options *o)
 		int bare = find_or_add_bare(l, n);
 
 		for (unsigned i = 0; i < o->nr_backends; i++)
-			add_peer(l, o->backends[i], n, bare);
+			measure_by(l, add_peer(l, o->backends[i], n), bare);
 	}
 }
 
 static void plan_alone(struct peer_list *l, const struct options *o)
 {
 	for (unsigned i = 0; i < o->nr_backends; i++)
-		add_peer(l, o->backends[i], workers_of(o, o->backends[i]), -1);
+		add_peer(l, o->backends[i], workers_of(o, o->backends[i]));
 }
 
 static void plan_memcpy(struct peer_list *l)
 {
-	add_peer(l, "memcpy", 1, -1);
+	add_peer(l, "memcpy", 1);
 	if (bench_cpu_count() > 1)
-		add_peer(l, "memcpy", bench_cpu_count(), -1);
+		add_peer(l, "memcpy", bench_cpu_count());
 }
 
 static void run_entry(const struct bench_env *env, const struct entry *e, const struct options *o)
@@ -184,7 +263,7 @@ static void run_entry(const struct bench_env *env, const struct entry *e, const 
 
 	switch (o->is_alone ? PLAN_ALONE : e->plan) {
 	case PLAN_QUEUE:
-		plan_queue(&l, o);
+		plan_queue(&l, o, false);
 		break;
 	case PLAN_DIRECT:
 		plan_direct(&l, o);
@@ -194,6 +273,9 @@ static void run_entry(const struct bench_env *env, const struct entry *e, const 
 		break;
 	case PLAN_SWEEP:
 		plan_sweep(&l, o);
+		break;
+	case PLAN_HALF:
+		plan_half(&l, o);
 		break;
 	case PLAN_ALONE:
 		plan_alone(&l, o);
@@ -212,7 +294,7 @@ static const char usage[] =
 	"Prints one line of key=value pairs for each workload and peer. Without names: all but\n"
 	"the sweeps.\n"
 	"\n"
-	"  --backend A[,B...]  backends to measure (default: all that are built)\n"
+	"  --backend A[,B...]  backends to measure (default: all that work here)\n"
 	"  --workers N         I/O workers of the backends (default: each one's own)\n"
 	"  --file PATH         read this file instead of a made one\n"
 	"  --size-mib N        size of the made file (default: 1024)\n"
@@ -258,8 +340,10 @@ static void list_workloads(void)
 
 static void list_backends(void)
 {
-	for (const struct bench_backend *b = bench_backends; b->name; b++)
-		printf("%s\n", b->name);
+	for (const struct bench_backend *b = bench_backends; b->name; b++) {
+		if (bench_backend_is_available(b))
+			printf("%s\n", b->name);
+	}
 	exit(0);
 }
 
@@ -326,8 +410,10 @@ static void parse_options(struct options *o, int argc, char **argv)
 {
 	int c;
 
-	for (const struct bench_backend *b = bench_backends; b->name && o->nr_backends < 8; b++)
-		o->backends[o->nr_backends++] = b->name;
+	for (const struct bench_backend *b = bench_backends; b->name && o->nr_backends < 8; b++) {
+		if (bench_backend_is_available(b))
+			o->backends[o->nr_backends++] = b->name;
+	}
 	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1)
 		take_option(o, c);
 	if (o->is_bare_only)
@@ -351,6 +437,8 @@ static void prepare(const struct bench_env *env, enum bench_cache cache)
 
 	if (cache != BENCH_CACHED) {
 		bench_file_drop(&env->file);
+		if (cache == BENCH_HALF)
+			bench_file_warm_half(&env->file);
 		return;
 	}
 	for (int tries = 0; share < 0.9999 && tries < 3; tries++) {

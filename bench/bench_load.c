@@ -250,7 +250,7 @@ static void loader_open_files(struct loader *l, bool is_direct)
 		bench_die("load", "no memory");
 	for (unsigned i = 0; i < l->set->nr_paths; i++) {
 		ret = ds_file_open(l->be, l->set->paths[i],
-				   is_direct ? DS_FILE_DIRECT : DS_FILE_BUFFERED, &l->files[i]);
+				   is_direct ? DS_FILE_DIRECT : DS_FILE_READ, &l->files[i]);
 		if (ret)
 			bench_die(l->set->paths[i], ds_result_message(ret));
 	}
@@ -317,25 +317,39 @@ static bool is_wanted(const struct options *o, const char *name)
 	return !o->only || !fnmatch(o->only, name, 0);
 }
 
+static struct bench_peer decode_peer(unsigned threads, int against)
+{
+	return (struct bench_peer){ "bare",	threads, { against, -1, -1 },
+				    "gdeflate", NULL,	 decode_run };
+}
+
+/* codec NULL: the uncompressed files. */
+static struct bench_peer load_peer(const struct options *o, const char *codec, int against)
+{
+	unsigned threads =
+		codec ? decode_workers_of(o->backend) : bench_backend_default_workers(o->backend);
+
+	return (struct bench_peer){
+		o->backend, threads, { against, -1, -1 }, codec, NULL, load_run
+	};
+}
+
 static void run_decode(const struct bench_env *env, const struct options *o,
 		       struct bench_workload *w)
 {
-	const struct bench_peer peers[] = {
-		{ "bare", 1, -1, "gdeflate", decode_run },
-		{ "bare", decode_workers_of(o->backend), 0, "gdeflate", decode_run },
-	};
+	unsigned threads = decode_workers_of(o->backend);
+	const struct bench_peer peers[] = { decode_peer(1, -1), decode_peer(threads, 0) };
 
-	bench_compare(env, w, peers, peers[1].threads > 1 ? 2 : 1);
+	bench_compare(env, w, peers, threads > 1 ? 2 : 1);
 }
 
 static void run_cached(const struct bench_env *env, const struct options *o,
 		       struct bench_workload *w)
 {
-	unsigned decoders = decode_workers_of(o->backend);
 	const struct bench_peer peers[] = {
-		{ "bare", decoders, -1, "gdeflate", decode_run },
-		{ o->backend, decoders, 0, "gdeflate", load_run },
-		{ o->backend, bench_backend_default_workers(o->backend), -1, NULL, load_run },
+		decode_peer(decode_workers_of(o->backend), -1),
+		load_peer(o, "gdeflate", 0),
+		load_peer(o, NULL, -1),
 	};
 
 	bench_compare(env, w, peers, 3);
@@ -344,11 +358,7 @@ static void run_cached(const struct bench_env *env, const struct options *o,
 /* From the disk, what counts is how much sooner the compressed files are there. */
 static void run_cold(const struct bench_env *env, const struct options *o, struct bench_workload *w)
 {
-	unsigned workers = bench_backend_default_workers(o->backend);
-	const struct bench_peer peers[] = {
-		{ o->backend, workers, -1, NULL, load_run },
-		{ o->backend, decode_workers_of(o->backend), 0, "gdeflate", load_run },
-	};
+	const struct bench_peer peers[] = { load_peer(o, NULL, -1), load_peer(o, "gdeflate", 0) };
 
 	bench_compare(env, w, peers, 2);
 }

@@ -41,8 +41,12 @@ file(RELATIVE_PATH DS_PC_PREFIX "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${CMAK
 string(REGEX REPLACE "/$" "" DS_PC_PREFIX "${DS_PC_PREFIX}")
 set(requires "")
 if(DS_HAVE_ZSTD)
-	set(requires "libzstd")
+	list(APPEND requires libzstd)
 endif()
+if(DS_HAVE_URING)
+	list(APPEND requires liburing)
+endif()
+list(JOIN requires ", " requires)
 # An archive alone has to name to every program what it needs itself.
 if(DS_BUILD_SHARED)
 	set(DS_PC_LINKS "Requires.private: ${requires}\nLibs: -L\${libdir} -lds_runtime\nLibs.private: -pthread")

@@ -81,17 +81,18 @@ static void run_loop(struct ds_queue *q, int in_flight, int *failed)
 
 int main(int argc, char **argv)
 {
-	char *buffers = calloc((size_t)argc, PIECE_NBYTES);
+	char *buffers;
 	struct ds_backend *be;
 	struct ds_queue *q;
 	int in_flight = 0;
 	int failed = 0;
 
-	if (argc < 2 || argc > 1000 || !buffers) {
+	if (argc < 2 || argc > 1000) {
 		fputs("usage: epoll_loop FILE...\n", stderr);
 		return 2;
 	}
-	if (ds_make_cpu_backend(NULL, &be) || ds_queue_create(be, NULL, &q))
+	buffers = calloc((size_t)argc, PIECE_NBYTES);
+	if (!buffers || ds_make_cpu_backend(NULL, &be) || ds_queue_create(be, NULL, &q))
 		return EXIT_FAILURE;
 	for (int i = 1; i < argc; i++)
 		in_flight += enqueue_piece(be, q, argv[i], buffers + (size_t)i * PIECE_NBYTES);

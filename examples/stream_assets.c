@@ -58,17 +58,18 @@ int main(int argc, char **argv)
 	struct ds_completion c = DS_COMPLETION_INIT;
 	struct ds_backend *be;
 	struct ds_queue *q;
-	void **buffers = calloc((size_t)argc, sizeof(*buffers));
+	void **buffers;
 	uint64_t first = 0;
 	uint32_t taken;
 	int failed = 0;
 
-	if (argc < 2 || argc > 10000 || !buffers) {
+	if (argc < 2 || argc > 10000) {
 		fputs("usage: stream_assets FILE...\n", stderr);
 		return 2;
 	}
+	buffers = calloc((size_t)argc, sizeof(*buffers));
 	cfg.capacity = (uint32_t)argc;
-	if (ds_make_cpu_backend(NULL, &be) || ds_queue_create(be, &cfg, &q))
+	if (!buffers || ds_make_cpu_backend(NULL, &be) || ds_queue_create(be, &cfg, &q))
 		return EXIT_FAILURE;
 	for (int i = 1; i < argc; i++) {
 		uint64_t id = enqueue_asset(be, q, argv[i], i - 1, &buffers[i]);

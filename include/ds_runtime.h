@@ -664,12 +664,12 @@ struct ds_stats {
 	uint64_t requests_failed;
 	uint64_t requests_cancelled; /* timeouts included */
 	uint64_t requests_timed_out;
-	uint64_t requests_in_flight;	       /* submitted, not ended */
-	uint64_t bytes_read;		       /* from files */
-	uint64_t bytes_written;		       /* to files */
-	uint64_t bytes_delivered;	       /* to destinations of requests that completed */
-	uint64_t bytes_decoded;		       /* of those, out of a codec */
-	uint64_t path_bytes[DS_PATH_COUNT];    /* delivered, by DS_PATH_* */
+	uint64_t requests_in_flight;	    /* submitted, not ended, or with a callback to come */
+	uint64_t bytes_read;		    /* from files */
+	uint64_t bytes_written;		    /* to files */
+	uint64_t bytes_delivered;	    /* to destinations of requests that completed */
+	uint64_t bytes_decoded;		    /* of those, out of a codec */
+	uint64_t path_bytes[DS_PATH_COUNT]; /* delivered, by DS_PATH_* */
 	uint64_t path_requests[DS_PATH_COUNT]; /* completed requests, by DS_PATH_* */
 	uint64_t io_operations;		       /* handed to the engine */
 	uint64_t io_retries;	   /* short, interrupted or refused ones that went again */

@@ -14,7 +14,7 @@ usage: scripts/bench.sh [options] [BUILD_FOLDER]
 
   --quick         short runs: about two minutes instead of ten
   --only PARTS    of io, sweep, load, codec: a list with commas
-  --backend LIST  backends to measure (default: all that are built)
+  --backend LIST  backends to measure (default: all that work here)
   --out FOLDER    where the results go (default: bench-out/<date>)
   --draw FOLDER   measure nothing, draw the charts of results that are there
 END
@@ -134,6 +134,7 @@ function pairs(   i, at) {
 # What a line is drawn as; "" for bare loops with another number of threads than the backend.
 function column(   name) {
 	name = v["backend"]
+	if ("variant" in v && v["variant"] != "none") name = name "+" v["variant"]
 	if ("codec" in v && v["codec"] != "none") name = name "/" v["codec"]
 	if (v["backend"] == "bare" && v["workload"] in workers &&
 	    workers[v["workload"]] != v["threads"]) return ""
@@ -214,6 +215,22 @@ sweep() {
 	END { print_table("threads") }' "$results"
 }
 
+# relative_to NAME: each cell of a table divided by its row's cell in that column.
+relative_to() {
+	awk -v name="$1" '
+	NR == 1 { for (i = 2; i <= NF; i++) if ($i == name) at = i }
+	{
+		line = $1
+		for (i = 2; i <= NF; i++) {
+			if (i == at) continue
+			if (NR == 1) line = line " " $i
+			else if (!at || $i == "NaN" || $at == "NaN") line = line " NaN"
+			else line = line " " $i / $at
+		}
+		print line
+	}'
+}
+
 columns() {
 	head -n 1 "$1" | wc -w
 }
@@ -235,14 +252,14 @@ draw() {
 	fi
 	pivot gbps '^cached-' >"$out/cached.dat"
 	chart cached linear 'Reads from the page cache' 'GB/s'
-	pivot gbps '^(direct|cold)-(64k|1m)' >"$out/disk.dat"
+	pivot gbps '^(direct|cold|half)-(64k|1m)' >"$out/disk.dat"
 	chart disk linear 'Reads from the disk, 64 outstanding' 'GB/s'
 	pivot iops '^(direct|cold)-4k' >"$out/disk-4k.dat"
 	chart disk-4k linear '4 KiB reads from the disk, 64 outstanding' 'reads a second'
-	pivot cpu_s_per_gb '^(cached|direct|cold)-' >"$out/cpu.dat"
+	pivot cpu_s_per_gb '^(cached|direct|cold|half)-' >"$out/cpu.dat"
 	chart cpu log 'CPU time' 'CPU seconds per GB (log)'
-	pivot ratio_to_peer '^(cached|direct|cold|cost)-' >"$out/ratio.dat"
-	chart ratio ratio 'Speed against bare pread with as many threads' 'ratio'
+	pivot iops '^(cached-|direct-|cold-|cost-4k)' | relative_to bare >"$out/ratio.dat"
+	chart ratio ratio 'Speed relative to bare pread with as many threads as the CPU backend' ratio
 	pivot gbps '^(load|decode)-' >"$out/load.dat"
 	chart load linear 'Loading real files' 'GB/s of delivered bytes'
 	codec_table >"$out/codec.dat"
@@ -265,20 +282,23 @@ draw() {
 summary() {
 	awk "$read_pairs"'
 	function show(key, format) { return (key in v) ? sprintf(format, v[key]) : "-" }
-	function against() {
-		if (!("ratio_to_peer" in v)) return ""
-		return sprintf("%.2f of %s", v["ratio_to_peer"], v["peer"])
+	function against(   k, text) {
+		for (k = ""; ("peer" k) in v; k = k == "" ? 2 : k + 1)
+			text = text sprintf("%s%.2f of %s", (text == "" ? "" : ", "),
+				v["ratio_to_peer" k], v["peer" k])
+		return text
 	}
 	NR == 1 {
-		printf "%-22s %-16s %3s %9s %9s %9s %9s %9s  %s\n", "workload", "how", "thr",
+		printf "%-22s %-20s %3s %9s %9s %9s %9s %9s  %s\n", "workload", "how", "thr",
 			"GB/s", "IOPS", "p50 us", "p99 us", "CPU s/GB", "against"
 	}
 	pairs() {
 		name = v["backend"]
+		if ("variant" in v && v["variant"] != "none") name = name "+" v["variant"]
 		if ("codec" in v && v["codec"] != "none") name = name "/" v["codec"]
 		if (!("backend" in v) && "level" in v) name = "level " v["level"]
 		if ("mbps" in v) v["gbps"] = v["mbps"] / 1000
-		printf "%-22s %-16s %3s %9s %9s %9s %9s %9s  %s\n", v["workload"], name,
+		printf "%-22s %-20s %3s %9s %9s %9s %9s %9s  %s\n", v["workload"], name,
 			show("threads", "%s"), show("gbps", "%.3f"), show("iops", "%.0f"),
 			show("p50_us", "%.1f"), show("p99_us", "%.1f"),
 			show("cpu_s_per_gb", "%.4f"),

@@ -3,12 +3,12 @@
 # check.sh: everything that has to hold before a change goes in; `make check`.
 #
 # In this order: how the code is formatted; all tests with AddressSanitizer and
-# UndefinedBehaviorSanitizer, then with ThreadSanitizer; a build by clang, whose fuzz
+# UndefinedBehaviorSanitizer; those in which threads meet with ThreadSanitizer; a build by clang, whose fuzz
 # targets then search; and all tests on the release build. Ends at the first failure.
 #
 #	CHECK_JOBS              builds and tests at the same time (one per core)
 #	CHECK_FUZZ_SECONDS      how long each fuzz target searches (60)
-#	CHECK_STRESS_SECONDS    how long stress tests that go by time run (10)
+#	CHECK_STRESS_SECONDS    how long each stress test runs (else 100 000 requests)
 #	CHECK_WERROR            ON or OFF: warnings are errors (ON for the compilers
 #	                        that the project is developed with)
 set -euo pipefail
@@ -16,7 +16,6 @@ cd "$(dirname "$0")/.."
 
 jobs=${CHECK_JOBS:-$(nproc)}
 fuzz_seconds=${CHECK_FUZZ_SECONDS:-60}
-export DS_STRESS_SECONDS=${CHECK_STRESS_SECONDS:-10}
 begun=$SECONDS
 
 stage() { printf '\n== %s (after %d s)\n' "$*" $((SECONDS - begun)); }

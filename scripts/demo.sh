@@ -34,9 +34,9 @@ fail() {
 
 # --------------------------------------------------------------- the input
 
-# Sizes and names, the largest first; not what is compressed already.
+# Sizes and names, the largest of a middling size first; not what is compressed already.
 large_files() {
-	find /usr/lib /usr/lib64 /usr/bin /usr/share -xdev -type f -size +256k -readable \
+	find /usr/lib /usr/lib64 /usr/bin /usr/share -xdev -type f -size +256k -size -8M -readable \
 		! -name '*.gz' ! -name '*.xz' ! -name '*.zst' ! -name '*.bz2' ! -name '*.png' \
 		! -name '*.jpg' ! -name '*.jar' -printf '%s %p\n' 2>/dev/null |
 		sort -k1,1nr -k2

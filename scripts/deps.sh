@@ -60,8 +60,8 @@ build|required|has_command make|make|make|runs the build
 build|required|has_cmake|cmake|cmake|configures the build (3.25 or newer)
 build|required|has_command pkg-config|pkg-config|pkgconf|finds libraries
 build|optional|has_module libzstd|libzstd-dev|zstd|Zstandard codec
-build|optional|has_module liburing|liburing-dev|liburing|io_uring (looked for; no part of this version uses it)
-test|required|has_module cmocka|libcmocka-dev|cmocka|unit tests
+build|optional|has_module liburing|liburing-dev|liburing|io_uring backend
+test|required|has_module cmocka|libcmocka-dev|cmocka|unit and conformance tests
 test|required|has_command python3|python3|python|checks of exported symbols and of includes
 test|optional|has_compiler g++ c++|g++|gcc|tries the headers and the library from C++
 test|optional|has_command clang|clang|clang|second compiler, and fuzzing

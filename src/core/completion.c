@@ -160,12 +160,58 @@ void ds_queue_wake_all(struct ds_queue *q)
 	pthread_mutex_unlock(&q->wait_lock);
 }
 
+/* Who waits, if what they wait for is there. */
+static void wake_waiters(struct ds_queue *q)
+{
+	uint32_t wake_at = atomic_load(&q->wake_at);
+
+	if (wake_at != DS_NO_WAKE &&
+	    (atomic_load(&q->nr_done) >= wake_at || !atomic_load(&q->in_flight)))
+		ds_queue_wake_all(q);
+}
+
+/* The queue whose waiters this thread has still to wake; it keeps the queue alive. */
+static _Thread_local struct {
+	bool is_open;
+	struct ds_queue *q;
+} batch;
+
+static void flush_batch(void)
+{
+	struct ds_queue *q = batch.q;
+
+	batch.q = NULL;
+	if (!q)
+		return;
+	wake_waiters(q);
+	ds_queue_drop_live(q, 1);
+}
+
+static void defer_wake(struct ds_queue *q)
+{
+	if (batch.q == q)
+		return;
+	flush_batch();
+	atomic_fetch_add_explicit(&q->live, 1, memory_order_relaxed);
+	batch.q = q;
+}
+
+void ds_publish_batch_begin(void)
+{
+	batch.is_open = true;
+}
+
+void ds_publish_batch_end(void)
+{
+	batch.is_open = false;
+	flush_batch();
+}
+
 void ds_queue_publish(struct ds_slot *s)
 {
 	struct ds_queue *q = s->queue;
 	bool keep = !(q->flags & DS_QUEUE_NO_RESULTS);
 	bool was_submitted = s->completion.submit_ns != 0;
-	uint32_t wake_at;
 
 	atomic_store_explicit(&s->is_published, true, memory_order_release);
 	/*
@@ -174,6 +220,8 @@ void ds_queue_publish(struct ds_slot *s)
 	 * nr_done goes up before the push, so that a taker never counts below zero.
 	 */
 	if (keep) {
+		/* The list's own hold is left: once the result is taken, the slot is free. */
+		ds_slot_put(s);
 		atomic_fetch_add(&q->nr_done, 1);
 		push_done(q, s);
 		set_event(q);
@@ -183,11 +231,12 @@ void ds_queue_publish(struct ds_slot *s)
 	if (was_submitted)
 		ds_queue_uncount_in_flight(q);
 	/* s may be taken and used again from here on. */
-	wake_at = atomic_load(&q->wake_at);
-	if (wake_at != DS_NO_WAKE &&
-	    (atomic_load(&q->nr_done) >= wake_at || !atomic_load(&q->in_flight)))
-		ds_queue_wake_all(q);
-	ds_slot_put(s);
+	if (!keep)
+		ds_slot_put(s);
+	if (batch.is_open)
+		defer_wake(q);
+	else
+		wake_waiters(q);
 	ds_queue_drop_live(q, 1);
 }
 

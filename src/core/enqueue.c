@@ -188,22 +188,31 @@ static bool is_half_full(const struct ds_queue *q)
 	return !(q->flags & DS_QUEUE_NO_AUTO_SUBMIT) && q->nr_pending * 2 >= q->capacity;
 }
 
-/* Whether a thread other than this one takes results. With the queue's lock. */
-static bool has_other_taker(const struct ds_queue *q)
+/*
+ * How long to wait for takers. Not at all if this thread is the only one; not for ever if
+ * there are others, for they may all be waiting here. With the queue's lock.
+ */
+static uint64_t taker_grace_ns(const struct ds_queue *q)
 {
-	return q->has_takers || (q->has_taker && !pthread_equal(q->taker, pthread_self()));
+	bool is_only_taker =
+		q->has_taker && !q->has_takers && pthread_equal(q->taker, pthread_self());
+
+	return is_only_taker ? 0 : TAKER_GRACE_NS;
 }
 
 /* All that fills the queue are results that somebody has to take. */
 static bool is_full_of_results(struct ds_queue *q)
 {
-	return !atomic_load(&q->unended) && !ds_markers_count(&q->markers);
+	/* A cancelled request's slot may stay a little longer than its result. */
+	return !atomic_load(&q->unended) && !ds_markers_count(&q->markers) &&
+	       atomic_load(&q->nr_done) + q->nr_free >= q->capacity;
 }
 
 /* Waits for space. With the queue's lock, which it may drop in between. */
 static ds_result wait_for_space(struct ds_queue *q)
 {
 	uint64_t grace = 0;
+	bool in_time;
 
 	while (!space(q)) {
 		if (q->is_closing)
@@ -216,19 +225,19 @@ static ds_result wait_for_space(struct ds_queue *q)
 			pthread_mutex_lock(&q->lock);
 			continue;
 		}
-		if (!is_full_of_results(q) || has_other_taker(q))
+		if (!is_full_of_results(q))
 			grace = UINT64_MAX;
 		else if (grace == UINT64_MAX || !grace)
-			grace = ds_now_ns() + (q->has_taker ? 0 : TAKER_GRACE_NS);
+			grace = ds_now_ns() + taker_grace_ns(q);
 		q->nr_space_waiters++;
-		if (!ds_cond_wait_until(&q->space, &q->lock, grace) && !space(q) &&
-		    is_full_of_results(q) && !has_other_taker(q)) {
-			q->nr_space_waiters--;
-			return DS_ERR_RESULTS_NOT_TAKEN;
-		}
+		in_time = ds_cond_wait_until(&q->space, &q->lock, grace);
 		q->nr_space_waiters--;
 		if (q->is_closing)
 			pthread_cond_broadcast(&q->space);
+		else if (!in_time && !space(q) && is_full_of_results(q))
+			return DS_ERR_RESULTS_NOT_TAKEN;
+		if (in_time)
+			grace = 0; /* somebody has taken some, and may take more */
 	}
 	return q->is_closing ? DS_ERR_CLOSED : DS_OK;
 }

@@ -247,6 +247,9 @@ static ds_result init_from_fd(struct ds_io_target *io, int fd, bool for_writing)
 		return DS_ERR_BAD_FILE;
 	if ((flags & O_ACCMODE) == (for_writing ? O_RDONLY : O_WRONLY) || flags & O_PATH)
 		return DS_ERR_BAD_FILE;
+	/* A pipe or the like would keep an engine, and who cancels, waiting for ever. */
+	if (!has_known_type(fd))
+		return DS_ERR_BAD_FILE;
 	io->file = NULL;
 	io->fd = fd;
 	io->direct_fd = -1;

@@ -51,6 +51,7 @@ static void count_bytes(struct ds_op *op)
 	/* What alignment added is no business of the caller's. */
 	uint64_t nbytes = ds_min_u64(op->done_nbytes, op->wanted);
 
+	nbytes -= ds_min_u64(nbytes, op->skipped);
 	if (op->io.used_fixed_buffer)
 		ds_count(&n->io_fixed_buffers, 1);
 	if (op->io.used_fixed_file)
@@ -65,6 +66,20 @@ static void count_bytes(struct ds_op *op)
 		atomic_fetch_add_explicit(&s->bytes_delivered, nbytes, memory_order_relaxed);
 }
 
+/* What lies in the window from where the operation has stopped on is nobody's. */
+static void cut_window(struct ds_op *op)
+{
+	struct ds_window *w = op->window;
+	uint64_t begin = op->slot->file_offset + w->src_offset;
+	uint64_t valid = op->io.offset > begin ? op->io.offset - begin : 0;
+	uint64_t old = atomic_load_explicit(&w->valid_nbytes, memory_order_relaxed);
+
+	while (valid < old &&
+	       !atomic_compare_exchange_weak_explicit(&w->valid_nbytes, &old, valid,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
 /* The operation is over, well or not. Everything of it may be used again afterwards. */
 static void finish_op(struct ds_op *op)
 {
@@ -75,6 +90,8 @@ static void finish_op(struct ds_op *op)
 	bool run;
 
 	count_bytes(op);
+	if (w && op->done_nbytes < op->wanted)
+		cut_window(op);
 	run = free_op(op);
 	if (w)
 		ds_window_read_done(w);
@@ -139,21 +156,6 @@ static void op_failed(struct ds_op *op, int err)
 		fail_op(op, err);
 }
 
-/* What a window has of the file lies before the point that this operation reached. */
-static void meet_end(struct ds_op *op)
-{
-	struct ds_window *w = op->window;
-	unsigned char *reached = op->io.buf;
-
-	pthread_mutex_lock(&op->pl->lock);
-	if (w && reached < w->bytes)
-		w->src_nbytes = 0;
-	else if (w && (uint64_t)(reached - w->bytes) < w->src_nbytes)
-		w->src_nbytes = (uint64_t)(reached - w->bytes);
-	pthread_mutex_unlock(&op->pl->lock);
-	fail_op(op, ENODATA);
-}
-
 /* A direct read that stops between blocks has met the end of the file. */
 static bool is_at_end(const struct ds_op *op)
 {
@@ -178,10 +180,10 @@ void ds_op_done(struct ds_io_op *io, int res)
 	io->offset += (uint32_t)res;
 	io->buf = (unsigned char *)io->buf + res;
 	io->nbytes -= (uint32_t)res;
-	if (res == 0 && op->slot->is_write)
-		fail_op(op, ENOSPC);
-	else if (res == 0 || is_at_end(op))
-		meet_end(op);
+	if (res == 0)
+		fail_op(op, op->slot->is_write ? ENOSPC : ENODATA);
+	else if (is_at_end(op))
+		fail_op(op, ENODATA);
 	else if (!ds_slot_wants_bytes(op->slot))
 		finish_op(op);
 	else

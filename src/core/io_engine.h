@@ -66,6 +66,12 @@ struct ds_io_config {
 	void (*thread_start)(void *arg);
 	void (*thread_stop)(void *arg);
 	void *thread_arg;
+	/*
+	 * Around a row of done() calls on one thread: who waits for results is then woken once
+	 * and not for each. Do not nest.
+	 */
+	void (*batch_begin)(void);
+	void (*batch_end)(void);
 	/* Where to write one sentence about why the engine cannot be made. */
 	char *why;
 	size_t why_nbytes;

@@ -35,6 +35,7 @@ static struct ds_op *make_op(struct ds_pipeline *pl, struct ds_slot *s, struct d
 	op->is_head = false;
 	op->retries = 0;
 	op->wanted = nbytes;
+	op->skipped = 0;
 	op->all_nbytes = nbytes;
 	op->done_nbytes = 0;
 	op->io = (struct ds_io_op){
@@ -88,6 +89,7 @@ static void make_window_reads(struct ds_pipeline *pl, struct ds_slot *s, struct 
 		op->window = w;
 		op->io.is_staging = true;
 		op->wanted = (uint32_t)ds_min_u64(n, offset + nbytes - at);
+		op->skipped = at < offset ? (uint32_t)(offset - at) : 0;
 	}
 	atomic_store_explicit(&w->reads, nr, memory_order_relaxed);
 }
@@ -173,20 +175,29 @@ static enum ds_issue issue_read(struct ds_pipeline *pl, struct ds_slot *s, struc
 	return issue_staged(pl, s, batch, staged);
 }
 
-/* Writes that do not fit the alignment go through the page cache. */
+/*
+ * Whether a write bypasses the page cache: as a whole or not at all. Were a part of a page
+ * written directly and its neighbour through the cache, the cache would write old bytes over
+ * the new ones. For the same reason it is not done unless asked for: others may be writing to
+ * the file through the cache.
+ */
+static bool is_direct_write(const struct ds_slot *s)
+{
+	uint64_t page = ds_max_u64(s->io.offset_alignment, DS_STAGING_ALIGNMENT);
+
+	return has_direct(s) && !s->io.finds_cached &&
+	       !((s->file_offset | s->nbytes) & (page - 1)) &&
+	       !((uintptr_t)s->source_memory & (s->io.memory_alignment - 1));
+}
+
 static enum ds_issue issue_write(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)
 {
 	uint64_t offset = file_offset(s);
 	uint64_t n = ds_min_u64(s->nbytes - s->issued,
 				pl->chunk_nbytes - (offset & (pl->chunk_nbytes - 1)));
 	unsigned char *src = (unsigned char *)s->source_memory + s->issued;
-	uint64_t straight = 0, rest = n;
 
-	if (has_direct(s))
-		straight = split_direct(&s->io, offset, (uintptr_t)src, n, &rest);
-	if (straight)
-		return issue_straight(pl, s, batch, offset, src, straight, true);
-	return issue_straight(pl, s, batch, offset, src, rest, false);
+	return issue_straight(pl, s, batch, offset, src, n, is_direct_write(s));
 }
 
 static enum ds_issue issue_copy(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)
@@ -264,6 +275,7 @@ static enum ds_issue issue_head(struct ds_pipeline *pl, struct ds_slot *s, struc
 	op = make_op(pl, s, batch, begin, s->stream->head, (uint32_t)(end - begin), has_direct(s));
 	op->is_head = true;
 	op->wanted = (uint32_t)(s->file_offset + nbytes - begin);
+	op->skipped = (uint32_t)(s->file_offset - begin);
 	s->stream->head_bytes = s->stream->head + (s->file_offset - begin);
 	return DS_ISSUE_PARK;
 }

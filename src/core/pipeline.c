@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #include "base/thread.h"
-#include "core/backend_priv.h"
+#include "core/queue.h"
 #include "core/result.h"
 
 #define HEAD_MAPPING (DS_STREAM_HEAD_NBYTES + 2 * DS_STAGING_ALIGNMENT)
@@ -66,6 +66,8 @@ static ds_result make_engine(struct ds_pipeline *pl, const struct ds_backend_con
 {
 	char why[160] = "";
 	struct ds_io_config io = {
+		.batch_begin = ds_publish_batch_begin,
+		.batch_end = ds_publish_batch_end,
 		.why = why,
 		.why_nbytes = sizeof(why),
 		.nr_workers = cfg->io_workers,

@@ -47,6 +47,7 @@ struct ds_op {
 	struct ds_slot *slot;
 	struct ds_window *window; /* NULL: straight between the file and the caller's memory */
 	uint32_t wanted;	  /* bytes of io.nbytes that must be there; the rest is alignment */
+	uint32_t skipped;	  /* of those, before the request's own: alignment as well */
 	uint32_t all_nbytes;	  /* io.nbytes at the start; io moves on with short results */
 	uint32_t done_nbytes;
 	uint32_t retries;
@@ -73,9 +74,10 @@ struct ds_window {
 	size_t staging_nbytes;
 	const unsigned char *bytes; /* where the wanted bytes begin */
 	uint64_t src_offset;	    /* relative to the source's beginning */
-	uint64_t src_nbytes;	    /* less once the end of the file was met */
-	atomic_uint reads;	    /* outstanding, plus one while operations are being made */
-	const void *head;	    /* units: the stream's head */
+	uint64_t src_nbytes;
+	atomic_uint reads;	       /* outstanding, plus one while operations are being made */
+	_Atomic uint64_t valid_nbytes; /* COPY: of src_nbytes, up to where a read stopped */
+	const void *head;	       /* units: the stream's head */
 	uint32_t first_unit;
 	uint32_t nr_units;  /* of the window */
 	uint32_t all_units; /* of the stream */

@@ -237,16 +237,18 @@ static inline bool ds_slot_is_wanted(struct ds_slot *s)
 }
 
 /*
- * Whether bytes without a codec are still worth delivering: also when the end of the file was
- * met, for what lies before it counts.
+ * The same for bytes that only have to arrive: those before the end of the file do so
+ * although the request fails with it.
  */
 static inline bool ds_slot_wants_bytes(struct ds_slot *s)
 {
 	int error = atomic_load_explicit(&s->error, memory_order_relaxed);
 
+	if (error == DS_ERR_END_OF_FILE && !s->codec)
+		error = DS_OK;
 	return DS_WORD_STATE(atomic_load_explicit(&s->word, memory_order_acquire)) ==
 		       DS_STATE_RUNNING &&
-	       (!error || error == DS_ERR_END_OF_FILE);
+	       !error;
 }
 
 /* Records the first failure; later ones are dropped. */

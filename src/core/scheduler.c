@@ -217,7 +217,7 @@ void ds_pipeline_work_done(struct ds_slot *s)
 {
 	struct ds_queue *q = s->queue;
 	struct ds_pipeline *pl = &q->be->pipeline;
-	bool failed;
+	bool failed, has_ended;
 
 	if (atomic_fetch_sub_explicit(&s->work, 1, memory_order_acq_rel) != 1)
 		return;
@@ -231,8 +231,10 @@ void ds_pipeline_work_done(struct ds_slot *s)
 	if (s->io.file)
 		ds_file_unref(s->io.file);
 	failed = atomic_load_explicit(&s->error, memory_order_relaxed);
-	if (ds_slot_finish(s, failed ? DS_STATE_FAILED : DS_STATE_COMPLETE))
-		ds_request_ended(s, true);
+	has_ended = ds_slot_finish(s, failed ? DS_STATE_FAILED : DS_STATE_COMPLETE);
+	/* Before the result can be taken: then the slot is free at once. */
 	ds_slot_put(s);
+	if (has_ended)
+		ds_request_ended(s, true);
 	ds_queue_drop_live(q, 1);
 }

@@ -59,6 +59,7 @@ struct ds_window *ds_window_alloc(struct ds_pipeline *pl, struct ds_slot *s,
 	w->is_planned = kind != DS_WINDOW_WHOLE;
 	w->nr_joined = 0;
 	w->max_join = 0;
+	atomic_store_explicit(&w->valid_nbytes, UINT64_MAX, memory_order_relaxed);
 	atomic_store_explicit(&w->next_unit, 0, memory_order_relaxed);
 	s->nr_windows++;
 	atomic_fetch_add_explicit(&s->work, 1, memory_order_relaxed);
@@ -159,7 +160,7 @@ void ds_window_read_done(struct ds_window *w)
 
 	if (atomic_fetch_sub_explicit(&w->reads, 1, memory_order_acq_rel) != 1)
 		return;
-	if (!(w->kind == DS_WINDOW_COPY ? ds_slot_wants_bytes(s) : ds_slot_is_wanted(s))) {
+	if (!ds_slot_wants_bytes(s)) {
 		if (w->kind == DS_WINDOW_FEED)
 			end_ready_windows(pl, s->stream);
 		ds_window_end(w);

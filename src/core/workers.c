@@ -42,6 +42,18 @@ static void delivered(struct ds_slot *s, uint64_t nbytes)
 	atomic_fetch_add_explicit(&s->bytes_delivered, nbytes, memory_order_relaxed);
 }
 
+/*
+ * The head was checked, but it may lie in the caller's memory, and the caller may have changed
+ * it since.
+ */
+static bool is_inside(const struct ds_window *w, const struct ds_codec_unit *u)
+{
+	return u->src_offset >= w->src_offset && u->src_nbytes <= w->src_nbytes &&
+	       u->src_offset - w->src_offset <= w->src_nbytes - u->src_nbytes &&
+	       u->dst_nbytes <= w->slot->result_nbytes &&
+	       u->dst_offset <= w->slot->result_nbytes - u->dst_nbytes;
+}
+
 static void decode_one(struct worker *me, struct ds_window *w, uint32_t index)
 {
 	struct ds_slot *s = w->slot;
@@ -51,6 +63,8 @@ static void decode_one(struct worker *me, struct ds_window *w, uint32_t index)
 	void *context = get_context(me, c, &ret);
 
 	c->unit(w->head, w->all_units, s->result_nbytes, w->first_unit + index, &u);
+	if (!ret && !is_inside(w, &u))
+		ret = DS_ERR_CORRUPT_DATA;
 	if (!ret)
 		ret = c->decode_unit(
 			context, w->bytes + (u.src_offset - w->src_offset), u.src_nbytes,
@@ -122,12 +136,20 @@ static void feed(struct ds_window *w)
 		delivered(s, st->produced - before);
 }
 
+/* How much of a COPY window has arrived. */
+static uint64_t valid_nbytes(struct ds_window *w)
+{
+	return ds_min_u64(w->src_nbytes,
+			  atomic_load_explicit(&w->valid_nbytes, memory_order_relaxed));
+}
+
 static void copy(struct ds_window *w)
 {
 	struct ds_slot *s = w->slot;
+	uint64_t nbytes = valid_nbytes(w);
 
-	memcpy((unsigned char *)s->target.address + w->src_offset, w->bytes, w->src_nbytes);
-	delivered(s, w->src_nbytes);
+	memcpy((unsigned char *)s->target.address + w->src_offset, w->bytes, nbytes);
+	delivered(s, nbytes);
 	if (!w->staging)
 		atomic_fetch_add_explicit(&s->bytes_read, w->src_nbytes, memory_order_relaxed);
 }
@@ -188,7 +210,7 @@ static void place_done(struct ds_place_op *op, ds_result result, int32_t code)
 	if (result)
 		ds_slot_fail(s, result, code, DS_OPERATION_PLACE, -1, w->src_offset, w->src_nbytes);
 	else
-		delivered(s, w->src_nbytes);
+		delivered(s, op->nbytes);
 	ds_pipeline_touch_end(s);
 	ds_window_end(w);
 }
@@ -197,7 +219,7 @@ static void place(struct ds_pipeline *pl, struct ds_window *w)
 {
 	w->place = (struct ds_place_op){
 		.src = w->bytes,
-		.nbytes = w->src_nbytes,
+		.nbytes = valid_nbytes(w),
 		.target = &w->slot->target,
 		.target_offset = w->src_offset,
 		.done = place_done,

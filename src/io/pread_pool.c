@@ -51,7 +51,7 @@ struct pool {
 	struct ds_io_config cfg;
 	pthread_t *threads;
 	unsigned nr_threads;
-	atomic_bool has_no_nowait; /* the kernel or file system knows no RWF_NOWAIT */
+	atomic_bool has_no_nowait; /* the kernel knows no preadv2() */
 
 	pthread_mutex_t lock; /* guards all below, and the links of waiting operations */
 	pthread_cond_t wake;
@@ -161,11 +161,10 @@ static int read_cached(struct pool *p, struct ds_io_op *op)
 	struct iovec iov = { op->buf, op->nbytes };
 	int res = result_of(preadv2(op->fd, &iov, 1, (off_t)op->offset, RWF_NOWAIT));
 
-	if (res == -EOPNOTSUPP || res == -ENOSYS) {
+	if (res == -ENOSYS)
 		atomic_store_explicit(&p->has_no_nowait, true, memory_order_relaxed);
-		return -EAGAIN;
-	}
-	return res;
+	/* Some file systems refuse the flag. */
+	return res == -ENOSYS || res == -EOPNOTSUPP ? -EAGAIN : res;
 }
 
 static int run_slow(struct ds_io_op *op)
@@ -226,10 +225,12 @@ static void serve(struct pool *p, enum lane_index index)
 
 	p->lanes[index].nr_active++;
 	pthread_mutex_unlock(&p->lock);
+	p->cfg.batch_begin();
 	for (; op; op = next) {
 		next = op->next;
 		run(p, index, op);
 	}
+	p->cfg.batch_end();
 	pthread_mutex_lock(&p->lock);
 	p->lanes[index].nr_active--;
 }

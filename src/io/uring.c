@@ -26,11 +26,12 @@ static struct uring_engine *to_engine(struct ds_io_engine *e)
 }
 
 /*
- * The worker with the fewest bytes before it. One that calls from its own thread
- * keeps the work unless another has clearly less: that saves a wake-up.
+ * A read from the page cache is a memory copy inside the system call: those are spread over
+ * all rings, the fewest bytes first. One that calls from its own thread keeps the work unless
+ * another has clearly less: that saves a wake-up.
  */
-static struct uring_worker *choose_worker(struct uring_engine *e, struct uring_worker *self,
-					  uint32_t nbytes)
+static struct uring_worker *spread(struct uring_engine *e, struct uring_worker *self,
+				   uint32_t nbytes)
 {
 	struct uring_worker *best = &e->workers[0];
 	uint64_t least = UINT64_MAX;
@@ -49,6 +50,38 @@ static struct uring_worker *choose_worker(struct uring_engine *e, struct uring_w
 	return best;
 }
 
+/*
+ * Direct I/O costs its thread little, and the fewer rings it is on, the more completions one
+ * wait brings: the first ring that has room.
+ */
+static struct uring_worker *concentrate(struct uring_engine *e)
+{
+	for (unsigned i = 0; i < e->nr_workers; i++) {
+		struct uring_worker *w = &e->workers[i];
+
+		if (atomic_load_explicit(&w->load_ops, memory_order_relaxed) < e->set.entries &&
+		    atomic_load_explicit(&w->load_nbytes, memory_order_relaxed) < e->set.max_nbytes)
+			return w;
+	}
+	return NULL;
+}
+
+static bool is_copy(const struct uring_engine *e, const struct ds_io_op *op)
+{
+	if (!op->is_direct)
+		return true;
+	return op->cached_fd >= 0 && atomic_load_explicit(&e->cached_share, memory_order_relaxed) >
+					     DS_URING_SHARE_ONE / 2;
+}
+
+static struct uring_worker *choose_worker(struct uring_engine *e, struct uring_worker *self,
+					  const struct ds_io_op *op)
+{
+	struct uring_worker *w = is_copy(e, op) ? NULL : concentrate(e);
+
+	return w ? w : spread(e, self, op->nbytes);
+}
+
 struct chain {
 	struct ds_io_op *first;
 	struct ds_io_op *last;
@@ -65,7 +98,7 @@ static void uring_start(struct ds_io_engine *base, struct ds_io_op *list)
 		self = NULL;
 	memset(chains, 0, e->nr_workers * sizeof(chains[0]));
 	for (; list; list = next) {
-		struct uring_worker *w = choose_worker(e, self, list->nbytes);
+		struct uring_worker *w = choose_worker(e, self, list);
 		struct chain *c = &chains[w->index];
 
 		next = list->next;
@@ -76,6 +109,7 @@ static void uring_start(struct ds_io_engine *base, struct ds_io_op *list)
 			c->first = list;
 		c->last = list;
 		atomic_fetch_add_explicit(&w->load_nbytes, list->nbytes, memory_order_relaxed);
+		atomic_fetch_add_explicit(&w->load_ops, 1, memory_order_relaxed);
 	}
 	for (unsigned i = 0; i < e->nr_workers; i++) {
 		if (chains[i].first)
@@ -111,6 +145,7 @@ static bool uring_cancel(struct ds_io_engine *base, struct ds_io_op *op)
 		unlink_op(w, op);
 		atomic_store_explicit(&op->engine_data, 0, memory_order_relaxed);
 		atomic_fetch_sub_explicit(&w->load_nbytes, op->nbytes, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&w->load_ops, 1, memory_order_relaxed);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return waits;

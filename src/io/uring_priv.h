@@ -27,6 +27,8 @@
 /* engine_data while an operation waits: worker index * 2 + this. Changed under its lock. */
 #define DS_URING_WAITING 1u
 
+#define DS_URING_SHARE_ONE 65536u
+
 /* Something that only the ring's own thread may do. */
 enum uring_command_kind {
 	URING_SET_FILE,
@@ -61,6 +63,7 @@ struct uring_worker {
 	pthread_t thread;
 	int wake_fd;
 	_Atomic uint64_t load_nbytes; /* waiting and in flight: for sharding */
+	atomic_uint load_ops;
 
 	pthread_mutex_t lock; /* guards down to is_stopping */
 	pthread_cond_t made;
@@ -92,6 +95,9 @@ struct uring_engine {
 	struct ds_uring_settings set;
 	struct uring_worker *workers;
 	unsigned nr_workers;
+
+	/* How much of what might be cached has been lately; DS_URING_SHARE_ONE: all. */
+	atomic_uint cached_share;
 
 	pthread_mutex_t lock; /* guards the tables below */
 	unsigned char file_used[DS_URING_FILES];

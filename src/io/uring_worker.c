@@ -23,8 +23,8 @@
 #define MAX_REAP	64
 /* Under load, several completions are waited for at once, but not longer than this. */
 #define LOADED_OPS	16
-#define LOADED_WAIT_NS	200000
-#define LOADED_WAIT_MAX 8
+#define LOADED_WAIT_NS	500000
+#define LOADED_WAIT_MAX 16
 
 #ifndef IORING_SETUP_SUBMIT_ALL
 #define IORING_SETUP_SUBMIT_ALL (1U << 7)
@@ -215,10 +215,20 @@ static int find_buffer(const struct uring_worker *w, const struct ds_io_op *op)
 }
 
 /* Direct I/O for what is not in the page cache; what is there is only a copy away. */
-static void choose_cached(struct ds_io_op *op)
+static void choose_cached(struct uring_worker *w, struct ds_io_op *op)
 {
-	if (op->cached_fd < 0 || !op->is_direct || op->opcode != DS_IO_READ ||
-	    !ds_page_cache_has(op->cached_fd, op->offset, op->nbytes))
+	atomic_uint *share = &w->engine->cached_share;
+	unsigned old;
+	bool cached;
+
+	if (op->cached_fd < 0 || !op->is_direct || op->opcode != DS_IO_READ)
+		return;
+	cached = ds_page_cache_has(op->cached_fd, op->offset, op->nbytes);
+	/* A moving average; an update that is lost to another thread does not matter. */
+	old = atomic_load_explicit(share, memory_order_relaxed);
+	atomic_store_explicit(share, old - old / 16 + (cached ? DS_URING_SHARE_ONE / 16 : 0),
+			      memory_order_relaxed);
+	if (!cached)
 		return;
 	op->fd = op->cached_fd;
 	op->file_slot = op->cached_slot;
@@ -289,7 +299,7 @@ static void submit_all(struct uring_worker *w, struct ds_io_op *op)
 		struct io_uring_sqe *sqe;
 
 		next = op->next;
-		choose_cached(op);
+		choose_cached(w, op);
 		/* The ring has a place for each operation in flight, once the kernel took the rest. */
 		while (!(sqe = io_uring_get_sqe(&w->ring)))
 			io_uring_submit(&w->ring);
@@ -345,11 +355,16 @@ static unsigned reap(struct uring_worker *w, struct reaped *out)
 
 static void report(struct uring_worker *w, const struct reaped *done, unsigned nr)
 {
+	const struct ds_io_config *cfg = &w->engine->cfg;
+
+	cfg->batch_begin();
 	for (unsigned i = 0; i < nr; i++) {
+		atomic_fetch_sub_explicit(&w->load_ops, 1, memory_order_relaxed);
 		atomic_fetch_sub_explicit(&w->load_nbytes, done[i].op->nbytes,
 					  memory_order_relaxed);
 		done[i].op->done(done[i].op, done[i].res);
 	}
+	cfg->batch_end();
 }
 
 static void loop(struct uring_worker *w)

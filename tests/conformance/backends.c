@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "ds_runtime_uring.h"
+
 static ds_result make_cpu(const struct ds_backend_config *cfg, struct fake_control *ctl,
 			  struct ds_backend **out)
 {
@@ -11,8 +13,16 @@ static ds_result make_cpu(const struct ds_backend_config *cfg, struct fake_contr
 	return ds_make_cpu_backend(cfg, out);
 }
 
+static ds_result make_io_uring(const struct ds_backend_config *cfg, struct fake_control *ctl,
+			       struct ds_backend **out)
+{
+	(void)ctl;
+	return ds_make_io_uring_backend(cfg, NULL, out);
+}
+
 static const struct backend_maker makers[] = {
 	{ "cpu", make_cpu, false },
+	{ "io_uring", make_io_uring, false },
 	{ "fake", fake_make_backend, true },
 };
 

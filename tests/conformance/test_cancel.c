@@ -613,9 +613,10 @@ static void cancel_all(struct suite *s)
 	}
 	by_call = ds_queue_cancel_all(s->q);
 	memset(buf, CANARY, (size_t)N * SMALL);
-	REQUIRE_CMP(queue_stats(s->q).requests_in_flight, ==, 0);
 	REQUIRE_OK(ds_queue_submit(s->q));
+	/* Those that had ended before may still have their callbacks to come. */
 	wait_idle(s->q);
+	REQUIRE_CMP(queue_stats(s->q).requests_in_flight, ==, 0);
 	for (unsigned i = 0; i < N; i++) {
 		struct ds_completion c = take(s->q);
 

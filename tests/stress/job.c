@@ -413,15 +413,20 @@ static void check_bytes(const struct job *job)
 /* Which failures are right: the bad ones' own, and those that the fake engine makes up. */
 static void check_failure(const struct job *job)
 {
-	if (job->worker->world->is_fake && job->sys_errno) {
+	if (job->worker->world->is_fake && job->result != DS_ERR_END_OF_FILE && job->sys_errno) {
 		REQUIRE(job->sys_errno == EIO || job->sys_errno == EAGAIN ||
 			job->sys_errno == EINTR);
 		return;
 	}
 	if (job->kind == JOB_READ_PAST_END) {
 		REQUIRE_RESULT(job->result, DS_ERR_END_OF_FILE);
-		REQUIRE_CMP(job->bytes_transferred, ==, job->nbytes / 2);
-		pattern_require(job->dst, job->bytes_transferred, job->seed, job->offset);
+		/* A chunk before the end may have met an error of the fake engine's. */
+		if (job->worker->world->is_fake)
+			REQUIRE_CMP(job->bytes_transferred, <=, job->nbytes / 2);
+		else
+			REQUIRE_CMP(job->bytes_transferred, ==, job->nbytes / 2);
+		if (job->bytes_transferred == job->nbytes / 2)
+			pattern_require(job->dst, job->nbytes / 2, job->seed, job->offset);
 		return;
 	}
 	if (job->kind != JOB_DECODE_CORRUPT || job->result != DS_ERR_CORRUPT_DATA)

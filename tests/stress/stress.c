@@ -301,9 +301,10 @@ static void *worker_main(void *arg)
 
 /* ------------------------------------------------------------------- frame */
 
-static void make_backend(const struct backend_maker *maker, struct fake_control *ctl, uint64_t seed)
+static bool make_backend(const struct backend_maker *maker, struct fake_control *ctl, uint64_t seed)
 {
 	struct ds_backend_config cfg = DS_BACKEND_CONFIG_INIT;
+	ds_result ret;
 
 	/* Little staging memory and small chunks: everything has to wait for everything. */
 	cfg.staging_nbytes = UINT64_C(1) << 20;
@@ -324,8 +325,12 @@ static void make_backend(const struct backend_maker *maker, struct fake_control 
 		fake_configure(ctl, &setup);
 		fake_set_chaos(ctl, &chaos);
 	}
-	REQUIRE_OK(maker->make(&cfg, ctl, &world.be));
+	ret = maker->make(&cfg, ctl, &world.be);
+	if (ret == DS_ERR_UNAVAILABLE)
+		return false;
+	REQUIRE_OK(ret);
 	world.is_fake = maker->is_fake;
+	return true;
 }
 
 static void make_shared(void)
@@ -430,7 +435,10 @@ int main(int argc, char **argv)
 	fds_before = count_fds();
 	if (maker->is_fake)
 		ctl = fake_create();
-	make_backend(maker, ctl, seed);
+	if (!make_backend(maker, ctl, seed)) {
+		fprintf(stderr, "%s: not available here\n", argv[1]);
+		return 77;
+	}
 	world_create(&world, n);
 	make_shared();
 	deadline_ns = seconds ? now_ns() + seconds * SEC : 0;

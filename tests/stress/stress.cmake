@@ -10,7 +10,7 @@ ds_test_program(stress SOURCES
 	"${tests_dir}/support/require.c"
 	"${tests_dir}/support/testdata.c")
 
-foreach(backend IN ITEMS cpu fake)
+foreach(backend IN ITEMS cpu fake io_uring)
 	# 100 000 requests, or 20 seconds of them on a slow machine.
 	ds_add_test(stress_${backend} COMMAND stress ${backend} 20 8 100000
 		TIMEOUT 3600 LABELS stress long RUN_SERIAL)

@@ -53,6 +53,12 @@ seq 1 3000 | split -l 1 -a 4 - many/f
 ) >stdout 2>stderr || fail "many small files"
 says "files           3000" stdout
 says "requests        3000: 3000 complete" stdout
+(
+	ulimit -n 48
+	exec "$dstool" load --queue-depth 1000 many
+) >stdout 2>stderr || fail "more requests than files may be open"
+says "queue depth 16 instead of 1000" stderr
+says "requests        3000: 3000 complete" stdout
 
 mkdir nothing
 run 0 "$dstool" load nothing

@@ -70,6 +70,14 @@ absent limited
 no_litter .
 no_litter directory
 
+# A closed standard stream: messages go nowhere, and above all not into OUT.
+run 0 "$dstool" compress in want
+"$dstool" compress in quiet 2>&- || fail "closed stderr"
+same want quiet
+"$dstool" compress in - >&- 2>stderr && fail "closed stdout is well"
+"$dstool" compress - never <&- 2>stderr && fail "closed stdin is well"
+absent never
+
 # More than one stream can hold is refused at once.
 if truncate -s 4294901761 huge 2>/dev/null; then
 	run 1 "$dstool" compress huge huge.gdeflate

@@ -3,8 +3,8 @@
 # What is written does not depend on how many threads wrote it.
 . "$(dirname "$0")/common.sh"
 
-make_text text 900000
-make_noise noise 700000
+make_text text 400000
+make_noise noise 600000
 cat text noise text >in
 formats=gdeflate
 has_zstd && formats="gdeflate zstd"

@@ -2,12 +2,14 @@
 /*
  * cmd_load.c: "dstool load": options, backends, signals, set-up and clean-up.
  */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
+#include "backends.h"
 #include "load.h"
 #include "options.h"
 #include "tool.h"
@@ -15,14 +17,8 @@
 #define DEFAULT_QUEUE_DEPTH 128
 #define DEFAULT_MEMORY	    ((uint64_t)256 << 20)
 
-/* A new backend is one line here. */
-static const struct backend_maker {
-	const char *name;
-	ds_result (*make)(const struct ds_backend_config *cfg, struct ds_backend **out);
-} backend_makers[] = {
-	{ "cpu", ds_make_cpu_backend },
-};
-#define NR_BACKENDS (sizeof(backend_makers) / sizeof(backend_makers[0]))
+/* Descriptors for everything but requests: the standard ones, the runtime's, verifying. */
+#define OTHER_FILES 32
 
 /* -------------------------------------------------------------- stopping */
 
@@ -116,11 +112,11 @@ static bool parse(int argc, char **argv, struct load_options *o, int *nr_paths, 
 	return options_parse(&spec, argc, argv, nr_paths, exit_code);
 }
 
-static const struct backend_maker *find_backend(const char *name)
+static const struct tool_backend *find_backend(const char *name)
 {
-	for (size_t i = 0; i < NR_BACKENDS; i++) {
-		if (strcmp(backend_makers[i].name, name) == 0)
-			return &backend_makers[i];
+	for (size_t i = 0; backend_at(i); i++) {
+		if (strcmp(backend_at(i)->name, name) == 0)
+			return backend_at(i);
 	}
 	tool_error("load: --backend: this build has no backend '%s'", name);
 	return NULL;
@@ -136,7 +132,7 @@ static void on_log(void *user_data, const struct ds_log_record *record)
 		fprintf(stderr, "dstool: %s: %s\n", record->subsystem, record->message);
 }
 
-static int make_backend(struct load *l, const struct backend_maker *maker)
+static int make_backend(struct load *l, const struct tool_backend *kind)
 {
 	struct ds_backend_config cfg = DS_BACKEND_CONFIG_INIT;
 	ds_result ret;
@@ -145,10 +141,10 @@ static int make_backend(struct load *l, const struct backend_maker *maker)
 	cfg.decode_workers = (uint32_t)l->options.nr_decode_workers;
 	cfg.direct = l->options.direct ? DS_DIRECT_ON : DS_DIRECT_AUTO;
 	cfg.log_callback = on_log;
-	ret = maker->make(&cfg, &l->backend);
+	ret = kind->make(&cfg, &l->backend);
 	if (ret == DS_OK)
 		return TOOL_OK;
-	tool_error("backend %s: %s", maker->name, ds_result_message(ret));
+	tool_error("backend %s: %s", kind->name, ds_result_message(ret));
 	return TOOL_FAILED;
 }
 
@@ -182,17 +178,31 @@ static int make_slots(struct load *l)
 	return TOOL_OK;
 }
 
-/* Each request in flight may hold a file open, twice with direct I/O. */
-static void raise_file_limit(const struct load *l)
+/*
+ * Each request in flight may hold a file open, twice with direct I/O. Where that is more
+ * than the system allows, fewer are in flight.
+ */
+static void fit_file_limit(struct load *l)
 {
-	rlim_t wanted = (rlim_t)(2 * l->options.queue_depth + 64);
+	uint64_t each = l->options.direct ? 2 : 1;
+	uint64_t wanted = each * l->options.queue_depth + OTHER_FILES;
 	struct rlimit limit;
+	uint64_t depth;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
 		return;
 	limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-	/* Where this is refused, opening files fails, and that is reported. */
-	setrlimit(RLIMIT_NOFILE, &limit);
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	depth = limit.rlim_cur > OTHER_FILES ? (limit.rlim_cur - OTHER_FILES) / each : 0;
+	if (depth == 0)
+		depth = 1;
+	if (depth >= l->options.queue_depth)
+		return;
+	tool_note("queue depth %" PRIu64 " instead of %" PRIu64 ": no more than %" PRIu64
+		  " files may be open",
+		  depth, l->options.queue_depth, (uint64_t)limit.rlim_cur);
+	l->options.queue_depth = depth;
 }
 
 static void walk_failed(void *arg, const char *path, const char *why)
@@ -200,22 +210,23 @@ static void walk_failed(void *arg, const char *path, const char *why)
 	load_fail(arg, path, why);
 }
 
-static int set_up(struct load *l, const struct backend_maker *maker, int nr_paths, char **paths)
+static int set_up(struct load *l, const struct tool_backend *kind, int nr_paths, char **paths)
 {
 	int ret = TOOL_OK;
 
+	fit_file_limit(l);
 	l->walk.failed = walk_failed;
+	l->walk.is_stopped = load_is_stopped;
 	l->walk.arg = l;
 	for (int i = 0; i < nr_paths && ret == TOOL_OK; i++)
 		ret = walk_add(&l->walk, paths[i]);
 	if (ret == TOOL_OK)
 		ret = make_slots(l);
 	if (ret == TOOL_OK)
-		ret = make_backend(l, maker);
+		ret = make_backend(l, kind);
 	if (ret == TOOL_OK)
 		ret = make_queue(l);
 	load_buffers_init(&l->buffers, l->options.memory_nbytes);
-	raise_file_limit(l);
 	return ret;
 }
 
@@ -239,22 +250,22 @@ int cmd_load(int argc, char **argv)
 {
 	struct load l = {
 		.options = {
-			.backend = "cpu",
+			.backend = backend_at(0)->name,
 			.queue_depth = DEFAULT_QUEUE_DEPTH,
 			.memory_nbytes = DEFAULT_MEMORY,
 		},
 	};
-	const struct backend_maker *maker;
+	const struct tool_backend *kind;
 	int nr_paths;
 	int ret;
 
 	if (!parse(argc, argv, &l.options, &nr_paths, &ret))
 		return ret;
-	maker = find_backend(l.options.backend);
-	if (!maker)
+	kind = find_backend(l.options.backend);
+	if (!kind)
 		return TOOL_USAGE;
 	catch_stop_signals();
-	ret = set_up(&l, maker, nr_paths, argv);
+	ret = set_up(&l, kind, nr_paths, argv);
 	if (ret == TOOL_OK)
 		ret = load_run(&l);
 	if (ret == TOOL_OK)

@@ -9,6 +9,8 @@
 
 #include "tool.h"
 
+const char format_stopped[] = "stopped";
+
 static const struct format *const formats[] = {
 	&format_gdeflate,
 	&format_zstd,

@@ -53,11 +53,13 @@ struct format {
 
 	/*
 	 * Decodes the stream in fd again, in small pieces, and compares. NULL when it gives
-	 * just these bytes, else what is wrong.
+	 * just these bytes, else what is wrong; format_stopped once is_stopped() is true.
 	 */
-	const char *(*compare)(int fd, uint64_t stream_nbytes, const void *bytes, uint64_t nbytes);
+	const char *(*compare)(int fd, uint64_t stream_nbytes, const void *bytes, uint64_t nbytes,
+			       bool (*is_stopped)(void));
 };
 
+extern const char format_stopped[];
 extern const struct format format_gdeflate;
 extern const struct format format_zstd;
 

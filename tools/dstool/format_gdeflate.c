@@ -511,7 +511,7 @@ static const char *compare_tile(struct tile_checker *c, uint32_t index, const ui
 }
 
 static const char *gdeflate_compare(int fd, uint64_t stream_nbytes, const void *bytes,
-				    uint64_t nbytes)
+				    uint64_t nbytes, bool (*is_stopped)(void))
 {
 	struct tile_checker *c = calloc(1, sizeof(*c));
 	const char *wrong = "no memory is left to verify it";
@@ -527,7 +527,7 @@ static const char *gdeflate_compare(int fd, uint64_t stream_nbytes, const void *
 		wrong = "the size differs from what its header says";
 	c->head = head;
 	for (uint32_t i = 0; !wrong && i < c->info.nr_tiles; i++)
-		wrong = compare_tile(c, i, bytes);
+		wrong = is_stopped() ? format_stopped : compare_tile(c, i, bytes);
 	ds_gdeflate_decoder_destroy(c->decoder);
 	free(head);
 	free(c->in);

@@ -55,8 +55,7 @@ struct load_cursor {
 
 /* What load_run() finds out, beyond the queue's own statistics. */
 struct load_result {
-	uint64_t nr_files_begun; /* of those found */
-	uint64_t nr_verified;	 /* requests */
+	uint64_t nr_verified; /* requests */
 	uint64_t verified_nbytes;
 	uint64_t nr_different;
 	uint64_t elapsed_ns;

@@ -115,7 +115,6 @@ static bool seek_next_file(struct load *l)
 	for (; !c->file && c->index < l->walk.nr_files; c->index++) {
 		const char *wrong = open_file(l);
 
-		l->result.nr_files_begun++;
 		if (!wrong)
 			return true;
 		load_fail(l, l->walk.files[c->index].path, wrong);
@@ -164,7 +163,7 @@ static void fill_request(const struct load *l, struct load_slot *slot, struct ds
 		r->uncompressed_nbytes = slot->dst_nbytes;
 	}
 	r->user_data = slot;
-	r->name = slot->file->path;
+	/* Without a name: the file's stands before every message already. */
 }
 
 static void give_slot_back(struct load *l, struct load_slot *slot)
@@ -228,7 +227,9 @@ static void verify_slot(struct load *l, const struct load_slot *slot)
 	uint64_t begin_cpu = tool_thread_cpu_ns();
 	const char *wrong = load_verify(slot);
 
-	if (wrong) {
+	if (wrong == format_stopped) {
+		/* Neither right nor wrong: it was not finished. */
+	} else if (wrong) {
 		char why[256];
 
 		snprintf(why, sizeof(why), "verification of %" PRIu64 " bytes at %" PRIu64 ": %s",
@@ -276,6 +277,14 @@ static int take_results(struct load *l, uint64_t timeout_ns)
 	return TOOL_FAILED;
 }
 
+static size_t files_not_begun(const struct load *l)
+{
+	const struct load_cursor *c = &l->cursor;
+	bool is_begun = c->file && c->offset > 0;
+
+	return l->walk.nr_files - c->index - (is_begun ? 1 : 0);
+}
+
 static int cancel_rest(struct load *l)
 {
 	int ret = TOOL_OK;
@@ -285,8 +294,7 @@ static int cancel_rest(struct load *l)
 	while (l->nr_in_flight && ret == TOOL_OK)
 		ret = take_results(l, DS_WAIT_FOREVER);
 	tool_note("interrupted: %" PRIu64 " requests cancelled, %zu of %zu files not begun",
-		  l->result.nr_cancelled_by_us, l->walk.nr_files - (size_t)l->result.nr_files_begun,
-		  l->walk.nr_files);
+		  l->result.nr_cancelled_by_us, files_not_begun(l), l->walk.nr_files);
 	return ret;
 }
 

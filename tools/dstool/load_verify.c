@@ -51,7 +51,7 @@ const char *load_verify(const struct load_slot *slot)
 		wrong = strerror(errno);
 	else
 		wrong = slot->format->compare(fd, (uint64_t)st.st_size, slot->buffer->data,
-					      slot->dst_nbytes);
+					      slot->dst_nbytes, load_is_stopped);
 	close(fd);
 	return wrong;
 }

@@ -2,8 +2,11 @@
 /*
  * main.c: dstool's front door: finds the command and hands over.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ds_runtime.h"
 #include "tool.h"
@@ -44,10 +47,25 @@ static void print_version(void)
 	       DS_VERSION_PATCH, v >> 16, v >> 8 & 0xff, v & 0xff);
 }
 
+/*
+ * A standard stream that is closed would lend its number to the next file opened, and
+ * messages would go into that. What stands in for it refuses what the stream is for.
+ */
+static void fill_standard_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+			continue;
+		if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			_exit(TOOL_FAILED);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 
+	fill_standard_streams();
 	if (!name) {
 		print_help(stderr);
 		return TOOL_USAGE;

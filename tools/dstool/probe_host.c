@@ -12,6 +12,7 @@
 #include <sys/auxv.h>
 #endif
 
+#include "backends.h"
 #include "ds_runtime.h"
 #include "format.h"
 #include "probe.h"
@@ -130,29 +131,45 @@ void probe_limits(struct probe *p)
 
 /* --------------------------------------------------------- the build itself */
 
-/* The libraries' own answers, from a backend that is made for this and nothing else. */
-static void add_cpu_backend(struct probe *p)
+/* What a backend has, by its own account: it is made for this, and given back. */
+static void add_details(struct probe *p, struct ds_backend *be)
 {
-	struct ds_backend *be;
 	struct ds_stats stats = DS_STATS_INIT;
 	char text[TOOL_BYTES_ROOM];
-	ds_result ret = ds_make_cpu_backend(NULL, &be);
 
-	if (ret != DS_OK) {
-		probe_add(p, "backends", "none: cpu: %s", ds_result_message(ret));
-		return;
-	}
-	probe_add(p, "backends", "%s", ds_backend_name(be));
 	for (size_t i = 0; format_at(i); i++) {
 		if (ds_backend_has_codec(be, format_at(i)->codec))
 			probe_add(p, "codecs", "%s", format_at(i)->name);
 	}
-	if (ds_backend_get_stats(be, &stats) == DS_OK) {
-		probe_add(p, "io_workers", "%u", stats.io_workers);
-		probe_add(p, "decode_workers", "%u", stats.decode_workers);
-		probe_add(p, "staging", "%s",
-			  tool_format_bytes(stats.staging_nbytes, text, sizeof(text)));
+	if (ds_backend_get_stats(be, &stats) != DS_OK)
+		return;
+	probe_add(p, "io_workers", "%u", stats.io_workers);
+	probe_add(p, "decode_workers", "%u", stats.decode_workers);
+	probe_add(p, "staging", "%s", tool_format_bytes(stats.staging_nbytes, text, sizeof(text)));
+}
+
+/* Which backends can be made here; then what the default one has. */
+static void add_backends(struct probe *p)
+{
+	const struct tool_backend *kind;
+	struct ds_backend *be = NULL;
+
+	for (size_t i = 0; (kind = backend_at(i)); i++) {
+		struct ds_backend *made;
+		ds_result ret = kind->make(NULL, &made);
+
+		if (ret != DS_OK) {
+			probe_add(p, "backends", "(%s: %s)", kind->name, ds_result_message(ret));
+			continue;
+		}
+		probe_add(p, "backends", "%s", ds_backend_name(made));
+		if (be)
+			ds_backend_destroy(made);
+		else
+			be = made;
 	}
+	if (be)
+		add_details(p, be);
 	ds_backend_destroy(be);
 }
 
@@ -162,7 +179,7 @@ void probe_build(struct probe *p)
 
 	p->is_present = true;
 	probe_add(p, "version", "%u.%u.%u", v >> 16, v >> 8 & 0xff, v & 0xff);
-	add_cpu_backend(p);
+	add_backends(p);
 	for (size_t i = 0; format_at(i); i++) {
 		if (format_at(i)->compress)
 			probe_add(p, "dstool_formats", "%s", format_at(i)->name);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The sources of dstool, relative to this folder.
 set(DSTOOL_SOURCES
+	backends.c
 	cmd_compress.c
 	cmd_decompress.c
 	cmd_info.c

@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,7 +149,7 @@ static int walk_directory(struct walk *w, const char *path, int depth)
 	ret = read_names(w, path, &list);
 	if (list.nr > 1)
 		qsort(list.names, list.nr, sizeof(*list.names), compare_names);
-	for (size_t i = 0; i < list.nr && ret == TOOL_OK; i++)
+	for (size_t i = 0; i < list.nr && ret == TOOL_OK && !w->is_stopped(); i++)
 		ret = visit_below(w, path, list.names[i], depth + 1);
 	list_fini(&list);
 	return ret;

@@ -5,6 +5,7 @@
 #ifndef DSTOOL_WALK_H
 #define DSTOOL_WALK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,9 @@ struct walk {
 	/* Called for each path that cannot be looked at. */
 	void (*failed)(void *arg, const char *path, const char *why);
 	void *arg;
+
+	/* Asked now and then: true ends the walk with what was found so far. */
+	bool (*is_stopped)(void);
 };
 
 /*

@@ -255,7 +255,7 @@ static const char *compare_piece(const ZSTD_outBuffer *out, const uint8_t *bytes
 }
 
 static const char *compare_frames(int fd, ZSTD_DCtx *dctx, struct zstd_buffers *b,
-				  const uint8_t *bytes, uint64_t nbytes)
+				  const uint8_t *bytes, uint64_t nbytes, bool (*is_stopped)(void))
 {
 	const char *wrong = NULL;
 	uint64_t read_at = 0;
@@ -266,6 +266,8 @@ static const char *compare_frames(int fd, ZSTD_DCtx *dctx, struct zstd_buffers *
 	while ((n = pread_full(fd, b->in_data, b->in_room, read_at)) > 0) {
 		bool is_output_full = false;
 
+		if (is_stopped())
+			return format_stopped;
 		read_at += (uint64_t)n;
 		b->in.size = (size_t)n;
 		b->in.pos = 0;
@@ -285,7 +287,8 @@ static const char *compare_frames(int fd, ZSTD_DCtx *dctx, struct zstd_buffers *
 	return left == 0 && at == nbytes ? NULL : "a plain decode gives fewer bytes";
 }
 
-const char *zstd_compare(int fd, uint64_t stream_nbytes, const void *bytes, uint64_t nbytes)
+const char *zstd_compare(int fd, uint64_t stream_nbytes, const void *bytes, uint64_t nbytes,
+			 bool (*is_stopped)(void))
 {
 	const char *wrong = "no memory is left to verify it";
 	struct zstd_buffers b;
@@ -295,7 +298,7 @@ const char *zstd_compare(int fd, uint64_t stream_nbytes, const void *bytes, uint
 	if (!dctx)
 		return wrong;
 	if (buffers_init(&b, ZSTD_DStreamInSize(), ZSTD_DStreamOutSize()) == TOOL_OK) {
-		wrong = compare_frames(fd, dctx, &b, bytes, nbytes);
+		wrong = compare_frames(fd, dctx, &b, bytes, nbytes, is_stopped);
 		buffers_fini(&b);
 	}
 	ZSTD_freeDCtx(dctx);
