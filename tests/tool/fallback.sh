@@ -13,7 +13,7 @@ code=$?
 # is_explained FILE ERRNO: with a reason of its own, not only a result's message.
 is_explained() {
 	says "backend io_uring: " "$1"
-	if grep -q 'without io_uring' "$1"; then return; fi
+	if grep -q 'without liburing' "$1"; then return; fi
 	case $2 in
 	EPERM) grep -Eq 'seccomp|io_uring_disabled' "$1" || fail "no reason is given" ;;
 	ENOSYS) says "no io_uring" "$1" ;;
