@@ -405,23 +405,23 @@ static void run_threads(struct worker *workers, unsigned n, uint64_t seed)
 		pthread_join(threads[i], NULL);
 }
 
-static uint64_t argument(int argc, char **argv, int i, uint64_t otherwise)
-{
-	return argc > i ? strtoull(argv[i], NULL, 0) : otherwise;
-}
-
-static void *return_at_once(void *arg)
+static void *nothing_main(void *arg)
 {
 	return arg;
 }
 
-/* ThreadSanitizer starts a thread of its own with the program's first, and keeps it. */
-static void start_sanitizer_thread(void)
+/* A sanitizer starts a thread of its own with the first one of ours. */
+static void start_sanitizer(void)
 {
 	pthread_t thread;
 
-	REQUIRE(pthread_create(&thread, NULL, return_at_once, NULL) == 0);
+	REQUIRE_CMP(pthread_create(&thread, NULL, nothing_main, NULL), ==, 0);
 	pthread_join(thread, NULL);
+}
+
+static uint64_t argument(int argc, char **argv, int i, uint64_t otherwise)
+{
+	return argc > i ? strtoull(argv[i], NULL, 0) : otherwise;
 }
 
 int main(int argc, char **argv)
@@ -445,7 +445,7 @@ int main(int argc, char **argv)
 		limit_requests = 0;
 	}
 	alarm((unsigned)seconds + WATCHDOG_SECONDS);
-	start_sanitizer_thread();
+	start_sanitizer();
 	threads_before = count_threads();
 	fds_before = count_fds();
 	if (maker->is_fake)
