@@ -112,7 +112,8 @@ struct gd_level {
 		GD_GREEDY,
 		GD_LAZY,
 		GD_LAZY2,
-		GD_OPTIMAL
+		GD_OPTIMAL_CHAINS,
+		GD_OPTIMAL_TREES
 	} parser;
 	uint16_t depth;	   /* candidates that are looked at */
 	uint16_t nice;	   /* a match of this length ends the search */
