@@ -26,7 +26,7 @@
 enum {
 	GD_MAX_TOKENS = DS_GDEFLATE_TILE_NBYTES,
 	GD_MAX_BLOCKS = 128,
-	/* All stored, as many blocks as there can be, and 63 bits in each lane that nobody reads. */
+	/* All stored, in as many blocks as there can be; and what lanes hold at the end. */
 	GD_MAX_WORDS = (DS_GDEFLATE_TILE_NBYTES + 3 * GD_MAX_BLOCKS + 8 * GD_NR_LANES) / 4,
 	GD_LOG_SHIFT = 8, /* logarithms have this many bits after the point */
 	GD_SMALL_WEIGHTS = 1024,
