@@ -3,10 +3,11 @@
  * encode_optimal.c: the parser of the small levels.
  *
  * First all matches of the tile are found, once: at each position, for each length the
- * nearest match that has it, from binary trees of the positions with the same hash,
- * ordered by what follows. Then, given what each symbol costs in bits, the cheapest way from
- * each position to the end is found from back to front. The costs come from the blocks that
- * the parse before gave, so this is repeated; the first costs come from a simple parse.
+ * nearest match that has it. They come from chains of the positions with the same hash,
+ * or, where many are looked at, from binary trees of them, ordered by what follows. Then,
+ * given what each symbol costs in bits, the cheapest way from each position to the end is
+ * found from back to front. The costs come from the blocks that the parse before gave,
+ * so this is repeated; the first costs come from a simple parse.
  *
  * A token is charged the costs of the block in which it begins. So copies may cross the
  * boundaries, which the next split moves anyway.
