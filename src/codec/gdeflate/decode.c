@@ -32,6 +32,7 @@ bool ds_gd_has_path(enum gd_path path)
 	case GD_PATH_AVX512:
 		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 		       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+		       __builtin_cpu_supports("avx512vbmi") &&
 		       __builtin_cpu_supports("avx512vbmi2") && has_bit_instructions();
 #endif
 	default:
@@ -41,11 +42,11 @@ bool ds_gd_has_path(enum gd_path path)
 
 ds_result ds_gd_decoder_create(enum gd_path path, struct ds_gdeflate_decoder **out)
 {
-	static bool (*const decode_symbols[GD_NR_PATHS])(struct ds_gdeflate_decoder *) = {
-		[GD_PATH_SCALAR] = ds_gd_decode_symbols_scalar,
+	static const struct gd_kernels *const kernels[GD_NR_PATHS] = {
+		[GD_PATH_SCALAR] = &ds_gd_kernels_scalar,
 #ifdef GD_HAVE_X86_PATHS
-		[GD_PATH_AVX2] = ds_gd_decode_symbols_avx2,
-		[GD_PATH_AVX512] = ds_gd_decode_symbols_avx512,
+		[GD_PATH_AVX2] = &ds_gd_kernels_avx2,
+		[GD_PATH_AVX512] = &ds_gd_kernels_avx512,
 #endif
 	};
 	struct ds_gdeflate_decoder *dec;
@@ -56,7 +57,7 @@ ds_result ds_gd_decoder_create(enum gd_path path, struct ds_gdeflate_decoder **o
 	memset(dec, 0, sizeof(*dec));
 	ds_gd_init_meanings(&dec->meanings);
 	dec->path = path;
-	dec->decode_symbols = decode_symbols[path];
+	dec->kernels = kernels[path];
 	*out = dec;
 	return DS_OK;
 }

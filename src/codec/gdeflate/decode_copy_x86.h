@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* decode_copy_x86.h: short copies for decode_symbols.h, with SSSE3 and more. */
 
+GD_INLINE size_t literals_before(const struct gd_round *r, unsigned lane)
+{
+	return (size_t)_mm_popcnt_u64(_bzhi_u64(r->literals, lane));
+}
+
 GD_INLINE void copy16(uint8_t *to, const uint8_t *from)
 {
 	_mm_storeu_si128((__m128i *)(void *)to,

@@ -96,6 +96,23 @@ struct gd_meanings {
 /* Inlined in spite of their size, since a call would spill the lanes. */
 #define GD_INLINE static inline __attribute__((always_inline))
 
+/*
+ * What differs between processors. copy_stored() does 4 * nr_steps rounds of a stored block:
+ * in each step a lane gives four bytes and gets the word of `in` that word[lane] says.
+ */
+struct gd_kernels {
+	bool (*decode_symbols)(struct ds_gdeflate_decoder *d);
+	void (*copy_stored)(struct gd_lanes *lanes, const uint8_t *in, const uint8_t *word,
+			    uint8_t *out, size_t nr_steps);
+};
+
+extern const struct gd_kernels ds_gd_kernels_scalar;
+#if defined(__x86_64__)
+#define GD_HAVE_X86_PATHS
+extern const struct gd_kernels ds_gd_kernels_avx2;
+extern const struct gd_kernels ds_gd_kernels_avx512;
+#endif
+
 struct ds_gdeflate_decoder {
 	struct gd_lanes lanes;
 	struct gd_input in;
@@ -104,7 +121,7 @@ struct ds_gdeflate_decoder {
 	uint8_t *out_end;
 	bool has_fixed_tables;
 	enum gd_path path;
-	bool (*decode_symbols)(struct ds_gdeflate_decoder *d);
+	const struct gd_kernels *kernels;
 	/* The literal/length code, then, from GD_DIST_TABLE on, the distance code. */
 	alignas(64) uint32_t table[GD_TABLE_ENTRIES];
 	uint32_t precode[1 << GD_MAX_PRECODE_BITS];
@@ -115,7 +132,8 @@ struct ds_gdeflate_decoder {
 /* What one round gives. Lanes as bits. */
 struct gd_round {
 	uint32_t literals;
-	uint32_t copies; /* lanes that got a length and will read a distance */
+	uint32_t copies;		 /* lanes that got a length and will read a distance */
+	uint8_t before[GD_NR_LANES + 1]; /* literals below each lane; only where that pays */
 	alignas(64) uint32_t values[GD_NR_LANES];    /* literal, length or distance */
 	alignas(64) uint8_t packed[2 * GD_NR_LANES]; /* the literals without gaps */
 };
@@ -139,13 +157,5 @@ bool ds_gd_build_precode(struct ds_gdeflate_decoder *d, const uint8_t *lens);
 /* Decodes a tile by any path but the reference. */
 bool ds_gd_decode_tile(struct ds_gdeflate_decoder *d, const uint8_t *in, size_t in_nbytes,
 		       uint8_t *out, size_t out_nbytes);
-
-/* The symbols of one block, with the tables of its codes; see decode_symbols.h. */
-bool ds_gd_decode_symbols_scalar(struct ds_gdeflate_decoder *d);
-#if defined(__x86_64__)
-#define GD_HAVE_X86_PATHS
-bool ds_gd_decode_symbols_avx2(struct ds_gdeflate_decoder *d);
-bool ds_gd_decode_symbols_avx512(struct ds_gdeflate_decoder *d);
-#endif
 
 #endif /* DS_GDEFLATE_DECODE_INTERNAL_H */

@@ -15,9 +15,8 @@
  * is written ahead of its turn, and copies may write more than they should, as long as
  * that stays inside the tile's room: what follows overwrites it.
  *
- * The including file defines
+ * The including file gets decode_symbols(), and defines
  *
- *	DECODE_SYMBOLS		the name of the function
  *	struct lanes_state	the lanes in registers
  *	struct entries		what the lanes have looked up
  *	lanes_load(), lanes_store()
@@ -26,6 +25,7 @@
  *	lanes_have_end()	whether a lane's special entry is the end of the block
  *	lanes_drop()		makes the entries of some lanes consume nothing
  *	lanes_step()		step and refill; gives literals, and values by lane
+ *	literals_before()	how many lanes below one gave a literal
  *	copy16(), repeat16()	in output: 16 bytes, and a pattern
  */
 
@@ -103,7 +103,7 @@ GD_INLINE bool write_round(struct ds_gdeflate_decoder *d, const struct gd_round 
 		unsigned lane = (unsigned)__builtin_ctz(rest);
 		size_t length = r->values[lane], distance = distances->values[lane];
 
-		nr_literals = (size_t)__builtin_popcount(r->literals & ((1u << lane) - 1));
+		nr_literals = literals_before(r, lane);
 		copy16(out, r->packed + done);
 		if (nr_literals - done > 16)
 			copy16(out + 16, r->packed + done + 16);
@@ -116,7 +116,7 @@ GD_INLINE bool write_round(struct ds_gdeflate_decoder *d, const struct gd_round 
 		out = write_copy(out, length, distance);
 		rest &= rest - 1;
 	}
-	nr_literals = (size_t)__builtin_popcount(r->literals);
+	nr_literals = literals_before(r, GD_NR_LANES);
 	copy16(out, r->packed + done);
 	copy16(out + 16, r->packed + done + 16);
 	d->out = out + (nr_literals - done);
@@ -167,14 +167,16 @@ static __attribute__((noinline)) bool finish_block(struct ds_gdeflate_decoder *d
 	return true;
 }
 
-bool DECODE_SYMBOLS(struct ds_gdeflate_decoder *d)
+static bool decode_symbols(struct ds_gdeflate_decoder *d)
 {
 	struct gd_round rounds[2];
 	struct lanes_state s;
 	struct entries e;
 	uint32_t refilled;
 
+	/* Before the first round nothing was begun. */
 	rounds[1].literals = rounds[1].copies = 0;
+	memset(rounds[1].before, 0, sizeof(rounds[1].before));
 	lanes_load(&s, &d->lanes);
 	for (unsigned n = 0;; n ^= 1) {
 		struct gd_round *r = &rounds[n], *before = &rounds[n ^ 1];

@@ -9,8 +9,6 @@
 
 #include "codec/gdeflate/decode_internal.h"
 
-#define DECODE_SYMBOLS ds_gd_decode_symbols_avx2
-
 /* A lane's queue is hi:lo. Lanes 0-7, 8-15, 16-23, 24-31. */
 struct lanes_state {
 	__m256i lo[4], hi[4], cnt[4];
@@ -216,3 +214,98 @@ GD_INLINE uint32_t lanes_step(struct lanes_state *s, const struct entries *x, co
 #include "codec/gdeflate/decode_copy_x86.h"
 
 #include "codec/gdeflate/decode_symbols.h"
+
+/* The words of 32 that 8 lanes get; index as bytes. */
+GD_INLINE __m256i pick_words(const __m256i *w, __m256i index)
+{
+	__m256i low = _mm256_slli_epi32(index, 28); /* bit 3 becomes the sign */
+	__m256i high = _mm256_slli_epi32(index, 27);
+	__m256 a = _mm256_blendv_ps(_mm256_castsi256_ps(_mm256_permutevar8x32_epi32(w[0], index)),
+				    _mm256_castsi256_ps(_mm256_permutevar8x32_epi32(w[1], index)),
+				    _mm256_castsi256_ps(low));
+	__m256 b = _mm256_blendv_ps(_mm256_castsi256_ps(_mm256_permutevar8x32_epi32(w[2], index)),
+				    _mm256_castsi256_ps(_mm256_permutevar8x32_epi32(w[3], index)),
+				    _mm256_castsi256_ps(low));
+
+	return _mm256_castps_si256(_mm256_blendv_ps(a, b, _mm256_castsi256_ps(high)));
+}
+
+/* Byte 32 * r + lane of the output is byte r of the lane's word. */
+GD_INLINE void store_rows(uint8_t *out, const __m256i *v)
+{
+	const __m256i pick = _mm256_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15,
+					      0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+	/* Four lanes are a dword now; those of one row come as 0 2 4 6, 1 3 5 7. */
+	const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+	__m256i a = _mm256_shuffle_epi8(v[0], pick), b = _mm256_shuffle_epi8(v[1], pick);
+	__m256i c = _mm256_shuffle_epi8(v[2], pick), d = _mm256_shuffle_epi8(v[3], pick);
+	__m256i ab = _mm256_unpacklo_epi32(a, b), cd = _mm256_unpacklo_epi32(c, d);
+	__m256i row[4];
+
+	row[0] = _mm256_unpacklo_epi64(ab, cd);
+	row[1] = _mm256_unpackhi_epi64(ab, cd);
+	ab = _mm256_unpackhi_epi32(a, b);
+	cd = _mm256_unpackhi_epi32(c, d);
+	row[2] = _mm256_unpacklo_epi64(ab, cd);
+	row[3] = _mm256_unpackhi_epi64(ab, cd);
+	GD_UNROLL for (int r = 0; r < 4; r++) _mm256_storeu_si256(
+		(__m256i *)(void *)(out + 32 * r), _mm256_permutevar8x32_epi32(row[r], order));
+}
+
+/* True if all lanes but the first of each 8 get consecutive words. */
+static bool is_orderly(const uint8_t *word)
+{
+	for (unsigned i = 0; i < GD_NR_LANES; i++)
+		if (i % 8 > 1 && word[i] != word[i - 1] + 1)
+			return false;
+	return true;
+}
+
+/* The words of lanes 8 * k on, when they are orderly: that is a load and an insertion. */
+GD_INLINE __m256i load_words(const uint8_t *in, const uint8_t *word, int k)
+{
+	/* One word earlier than the second lane's; the lanes had words before these. */
+	const uint8_t *from = in + 4 * (ptrdiff_t)word[8 * k + 1] - 4;
+	__m256i first = _mm256_set1_epi32((int)gd_load32(in + 4 * (size_t)word[8 * k]));
+
+	return _mm256_blend_epi32(_mm256_loadu_si256((const __m256i *)(const void *)from), first,
+				  1);
+}
+
+GD_INLINE void copy_steps(struct gd_lanes *l, const uint8_t *in, const uint8_t *word, uint8_t *out,
+			  size_t nr_steps, bool orderly)
+{
+	const __m256i c32 = _mm256_set1_epi32(32);
+	__m256i w[4], v[4], index[4];
+	struct lanes_state s;
+
+	lanes_load(&s, l);
+	GD_UNROLL for (int k = 0; k < 4; k++) index[k] = _mm256_cvtepu8_epi32(
+		_mm_loadl_epi64((const __m128i *)(const void *)(word + 8 * k)));
+	for (; nr_steps; nr_steps--, in += 4 * GD_NR_LANES, out += 4 * GD_NR_LANES) {
+		GD_UNROLL for (int k = 0; k < 4; k++) w[k] =
+			_mm256_loadu_si256((const __m256i *)(const void *)(in + 32 * k));
+		GD_UNROLL for (int k = 0; k < 4; k++)
+		{
+			__m256i x = orderly ? load_words(in, word, k) : pick_words(w, index[k]);
+			__m256i held = _mm256_sub_epi32(s.cnt[k], c32);
+
+			v[k] = s.lo[k];
+			s.lo[k] = _mm256_or_si256(s.hi[k], _mm256_sllv_epi32(x, held));
+			s.hi[k] = _mm256_srlv_epi32(x, _mm256_sub_epi32(c32, held));
+		}
+		store_rows(out, v);
+	}
+	lanes_store(l, &s);
+}
+
+static void copy_stored(struct gd_lanes *l, const uint8_t *in, const uint8_t *word, uint8_t *out,
+			size_t nr_steps)
+{
+	if (is_orderly(word))
+		copy_steps(l, in, word, out, nr_steps, true);
+	else
+		copy_steps(l, in, word, out, nr_steps, false);
+}
+
+const struct gd_kernels ds_gd_kernels_avx2 = { decode_symbols, copy_stored };

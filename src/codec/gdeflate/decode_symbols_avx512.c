@@ -2,14 +2,12 @@
 /*
  * decode_symbols_avx512.c: decode_symbols.h with 16 lanes to a register.
  *
- * Needs AVX-512 F, BW, VL, DQ, VBMI2, and BMI. The build compiles this file alone with them; it is called only
- * where the processor has them all.
+ * Needs AVX-512 F, BW, VL, DQ, VBMI and VBMI2, and BMI 1 and 2. The build compiles this
+ * file alone with them; it is called only where the processor has them all.
  */
 #include <immintrin.h>
 
 #include "codec/gdeflate/decode_internal.h"
-
-#define DECODE_SYMBOLS ds_gd_decode_symbols_avx512
 
 /* A lane's queue is hi:lo. Lanes 0-15, lanes 16-31. */
 struct lanes_state {
@@ -178,3 +176,40 @@ GD_INLINE uint32_t lanes_step(struct lanes_state *s, const struct entries *x, co
 #include "codec/gdeflate/decode_copy_x86.h"
 
 #include "codec/gdeflate/decode_symbols.h"
+
+static void copy_stored(struct gd_lanes *l, const uint8_t *in, const uint8_t *word, uint8_t *out,
+			size_t nr_steps)
+{
+	const __m512i c32 = _mm512_set1_epi32(32);
+	__m512i order[2], rows[2], v[2];
+	struct lanes_state s;
+	uint8_t index[128];
+
+	/* Byte 32 * r + lane of a step's output is byte r of the lane's word. */
+	for (unsigned i = 0; i < 128; i++)
+		index[i] = (uint8_t)(i % 32 * 4 + i / 32);
+	lanes_load(&s, l);
+	for (int k = 0; k < 2; k++) {
+		order[k] = _mm512_cvtepu8_epi32(
+			_mm_loadu_si128((const __m128i *)(const void *)(word + 16 * k)));
+		rows[k] = _mm512_loadu_si512(index + 64 * k);
+	}
+	for (; nr_steps; nr_steps--, in += 4 * GD_NR_LANES, out += 4 * GD_NR_LANES) {
+		__m512i a = _mm512_loadu_si512(in), b = _mm512_loadu_si512(in + 64);
+
+		GD_UNROLL for (int k = 0; k < 2; k++)
+		{
+			__m512i w = _mm512_permutex2var_epi32(a, order[k], b);
+			__m512i held = _mm512_sub_epi32(s.cnt[k], c32);
+
+			v[k] = s.lo[k];
+			s.lo[k] = _mm512_or_si512(s.hi[k], _mm512_sllv_epi32(w, held));
+			s.hi[k] = _mm512_srlv_epi32(w, _mm512_sub_epi32(c32, held));
+		}
+		_mm512_storeu_si512(out, _mm512_permutex2var_epi8(v[0], rows[0], v[1]));
+		_mm512_storeu_si512(out + 64, _mm512_permutex2var_epi8(v[0], rows[1], v[1]));
+	}
+	lanes_store(l, &s);
+}
+
+const struct gd_kernels ds_gd_kernels_avx512 = { decode_symbols, copy_stored };

@@ -2,8 +2,6 @@
 /* decode_symbols_scalar.c: decode_symbols.h in plain C, for every processor. */
 #include "codec/gdeflate/decode_internal.h"
 
-#define DECODE_SYMBOLS ds_gd_decode_symbols_scalar
-
 /* Lanes stay in memory: there are more than registers anyway. */
 struct lanes_state {
 	struct gd_lanes *lanes;
@@ -100,6 +98,7 @@ GD_INLINE uint32_t lanes_step(struct lanes_state *s, const struct entries *x, co
 				 (extra >> (e >> GD_ENTRY_CODE_SHIFT & GD_ENTRY_CODE_MASK));
 
 		r->values[i] = value;
+		r->before[i] = (uint8_t)(packed - r->packed);
 		*packed = (uint8_t)value;
 		packed += is_literal;
 		literals |= is_literal << i;
@@ -112,9 +111,16 @@ GD_INLINE uint32_t lanes_step(struct lanes_state *s, const struct entries *x, co
 		in += 4 * is_low;
 		refilled |= is_low << i;
 	}
+	r->before[GD_NR_LANES] = (uint8_t)(packed - r->packed);
 	r->literals = literals;
 	*next = in;
 	return refilled;
+}
+
+/* Not counted: a processor without AVX2 may have no instruction for that. */
+GD_INLINE size_t literals_before(const struct gd_round *r, unsigned lane)
+{
+	return r->before[lane];
 }
 
 GD_INLINE void copy16(uint8_t *to, const uint8_t *from)
@@ -147,3 +153,22 @@ GD_INLINE void repeat16(uint8_t *out, const uint8_t *end, unsigned distance)
 }
 
 #include "codec/gdeflate/decode_symbols.h"
+
+static void copy_stored(struct gd_lanes *l, const uint8_t *in, const uint8_t *word, uint8_t *out,
+			size_t nr_steps)
+{
+	for (; nr_steps; nr_steps--, in += 4 * GD_NR_LANES, out += 4 * GD_NR_LANES) {
+		for (unsigned lane = 0; lane < GD_NR_LANES; lane++) {
+			uint32_t v = (uint32_t)l->acc[lane];
+			uint64_t w = gd_load32(in + 4 * (size_t)word[lane]);
+
+			l->acc[lane] = l->acc[lane] >> 32 | w << (l->cnt[lane] - 32);
+			out[lane] = (uint8_t)v;
+			out[lane + GD_NR_LANES] = (uint8_t)(v >> 8);
+			out[lane + 2 * GD_NR_LANES] = (uint8_t)(v >> 16);
+			out[lane + 3 * GD_NR_LANES] = (uint8_t)(v >> 24);
+		}
+	}
+}
+
+const struct gd_kernels ds_gd_kernels_scalar = { decode_symbols, copy_stored };

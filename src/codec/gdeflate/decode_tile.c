@@ -113,33 +113,22 @@ static void order_of_words(const struct gd_lanes *l, uint8_t *word)
 				word[lane] = n++;
 }
 
-static void copy_four_rounds(struct gd_lanes *l, const uint8_t *in, const uint8_t *word,
-			     uint8_t *out)
-{
-	for (unsigned lane = 0; lane < GD_NR_LANES; lane++) {
-		uint32_t v = (uint32_t)l->acc[lane];
-		uint64_t w = gd_load32(in + 4 * (size_t)word[lane]);
-
-		l->acc[lane] = l->acc[lane] >> 32 | w << (l->cnt[lane] - 32);
-		out[lane] = (uint8_t)v;
-		out[lane + GD_NR_LANES] = (uint8_t)(v >> 8);
-		out[lane + 2 * GD_NR_LANES] = (uint8_t)(v >> 16);
-		out[lane + 3 * GD_NR_LANES] = (uint8_t)(v >> 24);
-	}
-}
-
 static bool decode_stored(struct ds_gdeflate_decoder *d)
 {
-	size_t nbytes = take(&d->lanes, 0, 16);
+	size_t nbytes = take(&d->lanes, 0, 16), nr_steps, most;
 	uint8_t word[GD_NR_LANES];
 
 	if (!settle(d, 0) || nbytes > (size_t)(d->out_end - d->out))
 		return false;
-	order_of_words(&d->lanes, word);
-	for (; nbytes >= 4 * GD_NR_LANES && !d->in.is_in_tail; nbytes -= 4 * GD_NR_LANES) {
-		copy_four_rounds(&d->lanes, d->in.next, word, d->out);
-		d->out += 4 * GD_NR_LANES;
-		d->in.next += 4 * GD_NR_LANES;
+	nr_steps = nbytes / (4 * GD_NR_LANES);
+	if (nr_steps && !d->in.is_in_tail) {
+		most = (size_t)(d->in.end - d->in.next) / (4 * GD_NR_LANES);
+		nr_steps = nr_steps < most ? nr_steps : most;
+		order_of_words(&d->lanes, word);
+		d->kernels->copy_stored(&d->lanes, d->in.next, word, d->out, nr_steps);
+		d->out += nr_steps * 4 * GD_NR_LANES;
+		d->in.next += nr_steps * 4 * GD_NR_LANES;
+		nbytes -= nr_steps * 4 * GD_NR_LANES;
 		if (d->in.next > d->in.limit)
 			move_to_tail(&d->in);
 	}
@@ -228,9 +217,9 @@ static bool decode_block(struct ds_gdeflate_decoder *d, unsigned type)
 		return decode_stored(d);
 	case GD_BLOCK_FIXED:
 		make_fixed_tables(d);
-		return d->decode_symbols(d);
+		return d->kernels->decode_symbols(d);
 	case GD_BLOCK_DYNAMIC:
-		return read_dynamic_tables(d) && d->decode_symbols(d);
+		return read_dynamic_tables(d) && d->kernels->decode_symbols(d);
 	default:
 		return false;
 	}

@@ -7,7 +7,7 @@
 /* clang-format off */
 const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1] = {
 	/*	  parser     depth nice passes chunk */
-	[1] =  { GD_FAST,      2,    0, 0, 1024 },
+	[1] =  { GD_FAST,      2,    0, 0, 2048 },
 	[2] =  { GD_GREEDY,    6,   10, 0, 1024 },
 	[3] =  { GD_GREEDY,   12,   14, 0, 1024 },
 	[4] =  { GD_GREEDY,   16,   30, 0, 1024 },
@@ -18,7 +18,7 @@ const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1] = {
 	[9] =  { GD_OPTIMAL,  12,   40, 1, 512 },
 	[10] = { GD_OPTIMAL,  20,   64, 2, 512 },
 	[11] = { GD_OPTIMAL,  35,  100, 3, 512 },
-	[12] = { GD_OPTIMAL, 100,  200, 6, 512 },
+	[12] = { GD_OPTIMAL,  70,  200, 4, 512 },
 };
 /* clang-format on */
 
@@ -61,6 +61,7 @@ ds_result ds_gdeflate_encoder_create(int level, struct ds_gdeflate_encoder **out
 	}
 	init_length_symbols(enc->length_symbol);
 	ds_gd_init_log2(enc);
+	ds_gd_make_fixed_codes(&enc->fixed);
 	*out = enc;
 	return DS_OK;
 }
@@ -90,7 +91,7 @@ static void parse_and_split(struct ds_gdeflate_encoder *enc, const uint8_t *in, 
 		ds_gd_parse_optimal(enc, in, nbytes);
 		return;
 	}
-	ds_gd_split(enc);
+	ds_gd_split(enc, false);
 }
 
 ds_result ds_gdeflate_encode_tile(struct ds_gdeflate_encoder *enc, const void *in, size_t in_nbytes,

@@ -141,7 +141,7 @@ struct ds_gdeflate_encoder {
 	struct gd_block blocks[GD_MAX_BLOCKS];
 	struct gd_segment segments[GD_MAX_BLOCKS];
 	struct gd_writer writer;
-	uint64_t steps[GD_MAX_TOKENS + 1][2];	  /* of a block; see encode_write.c */
+	struct gd_codes fixed;
 	uint8_t length_symbol[GD_LENGTH_SYMBOLS]; /* relative to GD_FIRST_LENGTH */
 	uint16_t log2_fraction[256];
 	uint32_t small_weights[GD_SMALL_WEIGHTS];
@@ -173,8 +173,8 @@ static inline uint32_t ds_gd_log2(const struct ds_gdeflate_encoder *enc, uint32_
 	return (n << GD_LOG_SHIFT) + enc->log2_fraction[fraction & 255];
 }
 
-/* Fills enc->blocks. */
-void ds_gd_split(struct ds_gdeflate_encoder *enc);
+/* Fills enc->blocks; with estimated costs, or at last with exact ones. */
+void ds_gd_split(struct ds_gdeflate_encoder *enc, bool exactly);
 
 void ds_gd_count_tokens(const struct ds_gdeflate_encoder *enc, uint32_t first, uint32_t nr_tokens,
 			struct gd_histogram *h);
@@ -202,6 +202,12 @@ struct gd_dynamic_header {
 };
 
 void ds_gd_make_header(const struct gd_codes *codes, struct gd_dynamic_header *h);
+
+/* How many bits symbols take with given codes; and with their own, header included. */
+uint32_t ds_gd_coded_nbits(const struct gd_histogram *h, const struct gd_codes *codes);
+uint32_t ds_gd_dynamic_nbits(const struct gd_histogram *h);
+
+void ds_gd_make_fixed_codes(struct gd_codes *codes);
 
 /* Chooses each block's form and writes the tile; returns its size. */
 size_t ds_gd_write_tile(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes,

@@ -14,7 +14,7 @@ enum {
 	HASH_BITS = 14,
 	HASH3_BITS = 13,
 	NEAR_ENOUGH = 4096, /* three bytes from farther away cost as much as literals */
-	INSERTED = 12,	    /* positions at either end of a copy */
+	INSERTED = 4,	    /* positions at either end of a copy */
 	PATIENCE = 7,	    /* 2^this literals in a row, and some are not looked at */
 };
 

@@ -345,9 +345,9 @@ void ds_gd_parse_optimal(struct ds_gdeflate_encoder *enc, const uint8_t *in, uin
 	find_matches(&s);
 	parse_simply(enc, &s);
 	for (unsigned pass = 0; pass < enc->level->passes; pass++) {
-		ds_gd_split(enc);
+		ds_gd_split(enc, false);
 		learn_costs(enc, o);
 		parse_cheaply(enc, &s);
 	}
-	ds_gd_split(enc);
+	ds_gd_split(enc, true);
 }

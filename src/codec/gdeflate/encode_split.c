@@ -4,13 +4,16 @@
  *
  * The list is cut into chunks of equal numbers of tokens. As long as some two neighbours
  * cost less as one block than as two, the pair that gains most is joined. Costs are
- * estimated from the entropy of the symbols and the number of code lengths to send.
+ * estimated from the entropy of the symbols and the number of code lengths to send. Small
+ * levels then go on with the costs that the blocks' codes really have.
  */
 #include "codec/gdeflate/encode.h"
 
 enum {
-	HEADER_BITS = 70,
-	BITS_PER_USED = 3, /* what sending a code length costs, about */
+	HEADER_BITS = 300,
+	HEADER_BITS_AT_FIRST = 100, /* when exact costs have the last word */
+	READER_BITS = 100,	    /* asked of each block, since a decoder has tables to build */
+	BITS_PER_USED = 3,	    /* what sending a code length costs, about */
 };
 
 /* log2(1 + i / 256) by repeated squaring, so that no rounding of a libm matters. */
@@ -58,19 +61,39 @@ static uint64_t alphabet_cost(const struct ds_gdeflate_encoder *enc, const uint3
 	return ((weigh(enc, sum) - parts) >> GD_LOG_SHIFT) + (uint64_t)BITS_PER_USED * nr_used;
 }
 
-static uint32_t cost_of_sum(const struct ds_gdeflate_encoder *enc, const struct gd_histogram *a,
-			    const struct gd_histogram *b)
-{
-	return (uint32_t)(alphabet_cost(enc, a->litlen, b->litlen, GD_NR_LITLEN) +
-			  alphabet_cost(enc, a->dist, b->dist, GD_NR_DIST) + HEADER_BITS);
-}
-
 static void add_histogram(struct gd_histogram *to, const struct gd_histogram *from)
 {
 	for (unsigned i = 0; i < GD_NR_LITLEN; i++)
 		to->litlen[i] += from->litlen[i];
 	for (unsigned i = 0; i < GD_NR_DIST; i++)
 		to->dist[i] += from->dist[i];
+}
+
+/*
+ * What two runs of tokens cost as one block. The estimate is below what Huffman codes
+ * reach, more so for small blocks; HEADER_BITS makes up for that.
+ */
+static uint32_t estimate(const struct ds_gdeflate_encoder *enc, const struct gd_histogram *a,
+			 const struct gd_histogram *b)
+{
+	uint32_t header = enc->level->parser == GD_OPTIMAL ? HEADER_BITS_AT_FIRST : HEADER_BITS;
+
+	return (uint32_t)(alphabet_cost(enc, a->litlen, b->litlen, GD_NR_LITLEN) +
+			  alphabet_cost(enc, a->dist, b->dist, GD_NR_DIST) + header);
+}
+
+/* The same, from the codes that the block would have. */
+static uint32_t cost_exactly(const struct ds_gdeflate_encoder *enc, const struct gd_histogram *a,
+			     const struct gd_histogram *b)
+{
+	struct gd_histogram h = *a;
+	uint32_t dynamic, fixed;
+
+	add_histogram(&h, b);
+	h.litlen[GD_END_OF_BLOCK] = 1;
+	dynamic = ds_gd_dynamic_nbits(&h);
+	fixed = ds_gd_coded_nbits(&h, &enc->fixed);
+	return (dynamic < fixed ? dynamic : fixed) + READER_BITS;
 }
 
 void ds_gd_count_tokens(const struct ds_gdeflate_encoder *enc, uint32_t first, uint32_t nr_tokens,
@@ -89,66 +112,94 @@ void ds_gd_count_tokens(const struct ds_gdeflate_encoder *enc, uint32_t first, u
 	}
 }
 
-static void set_gain(const struct ds_gdeflate_encoder *enc, struct gd_segment *s,
-		     const struct gd_segment *next)
-{
-	s->gain = (int32_t)(s->cost + next->cost - cost_of_sum(enc, &s->h, &next->h));
-}
+static const struct gd_histogram none;
 
-static unsigned make_chunks(struct ds_gdeflate_encoder *enc)
-{
-	static const struct gd_histogram none;
-	uint32_t chunk = enc->level->nr_chunk, nr = (enc->nr_tokens + chunk - 1) / chunk;
-	struct gd_segment *s = enc->segments;
-
-	for (uint32_t i = 0; i < nr; i++, s++) {
-		s->first = i * chunk;
-		s->nr_tokens = i + 1 < nr ? chunk : enc->nr_tokens - s->first;
-		ds_gd_count_tokens(enc, s->first, s->nr_tokens, &s->h);
-		s->cost = cost_of_sum(enc, &s->h, &none);
-	}
-	return nr;
-}
-
-/* Joins list[i] with the next one, and closes the gap. */
-static void join(struct ds_gdeflate_encoder *enc, struct gd_segment **list, unsigned i, unsigned nr)
-{
-	struct gd_segment *s = list[i];
-
-	add_histogram(&s->h, &list[i + 1]->h);
-	s->nr_tokens += list[i + 1]->nr_tokens;
-	s->cost += list[i + 1]->cost - (uint32_t)s->gain;
-	memmove(list + i + 1, list + i + 2, (nr - i - 2) * sizeof(list[0]));
-	if (i + 2 < nr)
-		set_gain(enc, s, list[i + 1]);
-	if (i > 0)
-		set_gain(enc, list[i - 1], s);
-}
-
-void ds_gd_split(struct ds_gdeflate_encoder *enc)
-{
+/* The list of blocks, and how their costs are found. */
+struct split {
+	const struct ds_gdeflate_encoder *enc;
+	uint32_t (*cost)(const struct ds_gdeflate_encoder *enc, const struct gd_histogram *a,
+			 const struct gd_histogram *b);
 	struct gd_segment *list[GD_MAX_BLOCKS];
-	unsigned nr = make_chunks(enc);
+	unsigned nr;
+};
 
-	for (unsigned i = 0; i < nr; i++)
-		list[i] = &enc->segments[i];
-	for (unsigned i = 0; i + 1 < nr; i++)
-		set_gain(enc, list[i], list[i + 1]);
-	while (nr > 1) {
+static void set_gain(const struct split *s, unsigned i)
+{
+	struct gd_segment *a = s->list[i];
+	const struct gd_segment *b = s->list[i + 1];
+
+	a->gain = (int32_t)(a->cost + b->cost - s->cost(s->enc, &a->h, &b->h));
+}
+
+static void set_costs(const struct split *s)
+{
+	for (unsigned i = 0; i < s->nr; i++)
+		s->list[i]->cost = s->cost(s->enc, &s->list[i]->h, &none);
+	for (unsigned i = 0; i + 1 < s->nr; i++)
+		set_gain(s, i);
+}
+
+static void make_chunks(struct ds_gdeflate_encoder *enc, struct split *s)
+{
+	uint32_t chunk = enc->level->nr_chunk;
+
+	s->nr = (enc->nr_tokens + chunk - 1) / chunk;
+	for (uint32_t i = 0; i < s->nr; i++) {
+		struct gd_segment *seg = s->list[i] = &enc->segments[i];
+
+		seg->first = i * chunk;
+		seg->nr_tokens = i + 1 < s->nr ? chunk : enc->nr_tokens - seg->first;
+		ds_gd_count_tokens(enc, seg->first, seg->nr_tokens, &seg->h);
+	}
+}
+
+/* Joins a block with the next one, and closes the gap in the list. */
+static void join(struct split *s, unsigned i)
+{
+	struct gd_segment *a = s->list[i];
+	const struct gd_segment *b = s->list[i + 1];
+
+	add_histogram(&a->h, &b->h);
+	a->nr_tokens += b->nr_tokens;
+	a->cost += b->cost - (uint32_t)a->gain;
+	s->nr--;
+	memmove(s->list + i + 1, s->list + i + 2, (s->nr - i - 1) * sizeof(s->list[0]));
+	if (i + 1 < s->nr)
+		set_gain(s, i);
+	if (i > 0)
+		set_gain(s, i - 1);
+}
+
+static void join_all_that_gain(struct split *s)
+{
+	while (s->nr > 1) {
 		unsigned best = 0;
 
-		for (unsigned i = 1; i + 1 < nr; i++)
-			if (list[i]->gain > list[best]->gain)
+		for (unsigned i = 1; i + 1 < s->nr; i++)
+			if (s->list[i]->gain > s->list[best]->gain)
 				best = i;
-		if (list[best]->gain <= 0)
+		if (s->list[best]->gain <= 0)
 			break;
-		join(enc, list, best, nr);
-		nr--;
+		join(s, best);
 	}
-	enc->nr_blocks = nr;
-	for (unsigned i = 0; i < nr; i++) {
-		enc->blocks[i].first = list[i]->first;
-		enc->blocks[i].nr_tokens = list[i]->nr_tokens;
-		enc->blocks[i].histogram = &list[i]->h;
+}
+
+void ds_gd_split(struct ds_gdeflate_encoder *enc, bool exactly)
+{
+	struct split s = { .enc = enc, .cost = estimate };
+
+	make_chunks(enc, &s);
+	set_costs(&s);
+	join_all_that_gain(&s);
+	if (exactly) {
+		s.cost = cost_exactly;
+		set_costs(&s);
+		join_all_that_gain(&s);
+	}
+	enc->nr_blocks = s.nr;
+	for (unsigned i = 0; i < s.nr; i++) {
+		enc->blocks[i].first = s.list[i]->first;
+		enc->blocks[i].nr_tokens = s.list[i]->nr_tokens;
+		enc->blocks[i].histogram = &s.list[i]->h;
 	}
 }

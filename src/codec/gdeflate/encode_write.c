@@ -11,8 +11,12 @@
 #include "codec/gdeflate/encode.h"
 
 enum {
-	LITLEN_LIMIT = 14,
-	DIST_LIMIT = 15,
+	/*
+	 * Codewords are kept as short as the decoder's first tables. It costs nothing: what is
+	 * lost in codewords that hardly occur is won in a shorter header.
+	 */
+	LITLEN_LIMIT = 11,
+	DIST_LIMIT = 9,
 };
 
 /*
@@ -39,15 +43,16 @@ static inline uint32_t put_counted(struct gd_writer *w, uint32_t nr_words, unsig
 {
 	uint32_t n = w->nbits[lane], word = w->word[lane], next = w->next_word[lane];
 	uint64_t acc = w->acc[lane] | (uint64_t)bits << n;
-	uint32_t is_full;
+	uint32_t is_full, mask;
 
 	n += nbits;
 	is_full = n > 32;
+	mask = 0 - is_full;
 	w->words[word] = (uint32_t)acc;
-	w->acc[lane] = acc >> (32 * is_full);
-	w->nbits[lane] = n - 32 * is_full;
-	w->word[lane] = is_full ? next : word;
-	w->next_word[lane] = is_full ? nr_words : next;
+	w->acc[lane] = acc >> (mask & 32);
+	w->nbits[lane] = n - (mask & 32);
+	w->word[lane] = word ^ ((word ^ next) & mask);
+	w->next_word[lane] = next ^ ((next ^ nr_words) & mask);
 	return nr_words + is_full;
 }
 
@@ -156,32 +161,30 @@ static inline uint64_t distance_step(const struct gd_codes *codes, unsigned dist
 		       n + gd_dist_extra(symbol));
 }
 
-/*
- * The steps of all tokens, in their order: of the literal or length, and of the distance,
- * 0 for a literal. Computed first, so that the order of lanes needs no branches.
- */
-static void translate(struct ds_gdeflate_encoder *enc, const struct gd_codes *codes,
-		      const struct gd_block *block)
+/* A token's steps: of the literal or length, and of the distance, 0 for a literal. */
+struct token_steps {
+	uint64_t now, later;
+};
+
+enum {
+	CHUNK = 1024, /* tokens translated at a time: they stay in the first-level cache */
+};
+
+/* Which of both it is cannot be predicted, so a literal gets a distance too, which is dropped. */
+static inline struct token_steps translate(const struct ds_gdeflate_encoder *enc,
+					   const struct gd_codes *codes, const uint64_t *table,
+					   uint32_t token)
 {
-	uint64_t table[NR_STEPS], (*steps)[2] = enc->steps;
-	const uint32_t *token = enc->tokens + block->first;
+	unsigned length = gd_token_length(token), distance = gd_token_distance(token);
+	uint64_t is_copy = distance != 0;
+	struct token_steps s;
 
-	make_steps(enc, codes, table);
-	for (uint32_t i = 0; i < block->nr_tokens; i++, token++) {
-		unsigned length = gd_token_length(*token);
-
-		if (!gd_is_copy(*token)) {
-			steps[i][0] = table[*token];
-			steps[i][1] = 0;
-			continue;
-		}
-		steps[i][0] = length < GD_LENGTH_SYMBOLS ? table[LENGTH_STEPS + length]
-							 : length_step(enc, codes, length);
-		steps[i][1] = distance_step(codes, gd_token_distance(*token));
-	}
-	steps[block->nr_tokens][0] =
-		step_of(codes->litlen[GD_END_OF_BLOCK], codes->litlen_lens[GD_END_OF_BLOCK]);
-	steps[block->nr_tokens][1] = 0;
+	s.later = distance_step(codes, distance + !is_copy) & (0 - is_copy);
+	if (length < GD_LENGTH_SYMBOLS)
+		s.now = table[length + (is_copy ? LENGTH_STEPS : 0)];
+	else
+		s.now = length_step(enc, codes, length);
+	return s;
 }
 
 /*
@@ -192,21 +195,36 @@ static void write_tokens(struct ds_gdeflate_encoder *enc, const struct gd_codes 
 			 const struct gd_block *block)
 {
 	struct gd_writer *w = &enc->writer;
-	const uint64_t(*step)[2] = (const uint64_t(*)[2])enc->steps, (*end)[2];
-	uint64_t owed[GD_NR_LANES] = { 0 };
-	uint32_t nr_words = w->nr_words;
+	struct token_steps steps[CHUNK + 1], *end;
+	uint64_t table[NR_STEPS], owed[GD_NR_LANES] = { 0 };
+	uint32_t nr_words = w->nr_words, left = block->nr_tokens, n;
+	const uint32_t *token = enc->tokens + block->first;
 	unsigned lane = 0;
 
-	translate(enc, codes, block);
-	end = step + block->nr_tokens;
-	for (; step <= end; lane = (lane + 1) % GD_NR_LANES) {
-		uint64_t owes = owed[lane], now = (*step)[0], later = (*step)[1];
+	make_steps(enc, codes, table);
+	do {
+		n = left < CHUNK ? left : CHUNK;
+		for (uint32_t i = 0; i < n; i++)
+			steps[i] = translate(enc, codes, table, *token++);
+		left -= n;
+		end = steps + n;
+		if (!left) {
+			end->now = step_of(codes->litlen[GD_END_OF_BLOCK],
+					   codes->litlen_lens[GD_END_OF_BLOCK]);
+			end->later = 0;
+			end++;
+		}
+		for (const struct token_steps *s = steps; s < end;
+		     lane = (lane + 1) % GD_NR_LANES) {
+			uint64_t owes = owed[lane], now = s->now, later = s->later;
 
-		owed[lane] = owes ? 0 : later;
-		now = owes ? owes : now;
-		nr_words = put_counted(w, nr_words, lane, (uint32_t)now, (uint32_t)(now >> 32));
-		step += !owes;
-	}
+			owed[lane] = owes ? 0 : later;
+			now = owes ? owes : now;
+			nr_words = put_counted(w, nr_words, lane, (uint32_t)now,
+					       (uint32_t)(now >> 32));
+			s += !owes;
+		}
+	} while (left);
 	w->nr_words = nr_words;
 	for (unsigned i = 1; i < GD_NR_LANES; i++, lane = (lane + 1) % GD_NR_LANES)
 		put(w, lane, (uint32_t)owed[lane], (uint32_t)(owed[lane] >> 32));
@@ -214,7 +232,7 @@ static void write_tokens(struct ds_gdeflate_encoder *enc, const struct gd_codes 
 
 /* ------------------------------------------------------ choosing the form */
 
-static uint32_t coded_nbits(const struct gd_histogram *h, const struct gd_codes *codes)
+uint32_t ds_gd_coded_nbits(const struct gd_histogram *h, const struct gd_codes *codes)
 {
 	uint32_t n = 0;
 
@@ -227,7 +245,7 @@ static uint32_t coded_nbits(const struct gd_histogram *h, const struct gd_codes 
 	return n;
 }
 
-static void make_fixed_codes(struct gd_codes *codes)
+void ds_gd_make_fixed_codes(struct gd_codes *codes)
 {
 	uint8_t lens[GD_MAX_LENS];
 
@@ -238,12 +256,20 @@ static void make_fixed_codes(struct gd_codes *codes)
 	ds_gd_make_codes(codes->dist_lens, GD_NR_DIST, codes->dist);
 }
 
-static void make_dynamic_codes(const struct gd_histogram *h, struct gd_codes *codes)
+static void make_dynamic_lens(const struct gd_histogram *h, struct gd_codes *codes)
 {
 	ds_gd_make_lens(h->litlen, GD_NR_LITLEN, LITLEN_LIMIT, codes->litlen_lens);
 	ds_gd_make_lens(h->dist, GD_NR_DIST, DIST_LIMIT, codes->dist_lens);
-	ds_gd_make_codes(codes->litlen_lens, GD_NR_LITLEN, codes->litlen);
-	ds_gd_make_codes(codes->dist_lens, GD_NR_DIST, codes->dist);
+}
+
+uint32_t ds_gd_dynamic_nbits(const struct gd_histogram *h)
+{
+	struct gd_dynamic_header header;
+	struct gd_codes codes;
+
+	make_dynamic_lens(h, &codes);
+	ds_gd_make_header(&codes, &header);
+	return header.nbits + ds_gd_coded_nbits(h, &codes);
 }
 
 static uint32_t block_nbytes(const struct ds_gdeflate_encoder *enc, const struct gd_block *b)
@@ -268,22 +294,23 @@ static uint32_t write_block(struct ds_gdeflate_encoder *enc, const struct gd_blo
 {
 	struct gd_histogram h = *b->histogram;
 	struct gd_dynamic_header header;
-	struct gd_codes fixed, dynamic;
+	struct gd_codes dynamic;
 	uint32_t stored = stored_nbits(nbytes), as_fixed, as_dynamic;
 
 	h.litlen[GD_END_OF_BLOCK] = 1;
-	make_dynamic_codes(&h, &dynamic);
+	make_dynamic_lens(&h, &dynamic);
 	ds_gd_make_header(&dynamic, &header);
-	as_dynamic = 3 + header.nbits + coded_nbits(&h, &dynamic);
-	make_fixed_codes(&fixed);
-	as_fixed = 3 + coded_nbits(&h, &fixed);
+	as_dynamic = 3 + header.nbits + ds_gd_coded_nbits(&h, &dynamic);
+	as_fixed = 3 + ds_gd_coded_nbits(&h, &enc->fixed);
 
 	if (stored <= as_fixed && stored <= as_dynamic) {
 		write_stored(&enc->writer, is_final, in, nbytes);
 	} else if (as_fixed <= as_dynamic) {
 		put_block_type(&enc->writer, is_final, GD_BLOCK_FIXED);
-		write_tokens(enc, &fixed, b);
+		write_tokens(enc, &enc->fixed, b);
 	} else {
+		ds_gd_make_codes(dynamic.litlen_lens, GD_NR_LITLEN, dynamic.litlen);
+		ds_gd_make_codes(dynamic.dist_lens, GD_NR_DIST, dynamic.dist);
 		put_block_type(&enc->writer, is_final, GD_BLOCK_DYNAMIC);
 		write_header(&enc->writer, &header);
 		write_tokens(enc, &dynamic, b);
