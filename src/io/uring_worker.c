@@ -5,8 +5,12 @@
  * A round: take what the budget allows from the queue, submit it and wait for
  * completions in one system call, report all that are there. The ring is made with
  * DEFER_TASKRUN where the kernel has it, so completions are worked off only inside our
- * own wait. While the thread is in the kernel and could take more, `sleeps` is set: who
- * pushes work then writes to wake_fd, which the ring always reads.
+ * own wait. While the thread is in the kernel and could take more, `wakes_from` says for what it
+ * wants to be woken: who pushes such work writes to wake_fd, which the ring always reads.
+ *
+ * A loaded ring waits for several completions at once, and is not woken for ordinary work: it
+ * takes that along with the next completions, which are near. So a full queue costs one
+ * wake-up and one system call for a batch, not for each operation.
  */
 #include <errno.h>
 #include <sched.h>
@@ -80,15 +84,19 @@ static void append(struct uring_worker *w, struct ds_io_op *op)
 void ds_uring_worker_push(struct uring_worker *w, struct ds_io_op *list)
 {
 	struct ds_io_op *next;
+	uint8_t highest = 0;
 	bool needs_wake;
 
 	pthread_mutex_lock(&w->lock);
 	for (; list; list = next) {
 		next = list->next;
+		if (list->priority > highest)
+			highest = list->priority;
 		append(w, list);
 	}
-	needs_wake = w->sleeps;
-	w->sleeps = false;
+	needs_wake = highest >= w->wakes_from;
+	if (needs_wake)
+		w->wakes_from = DS_URING_WAKE_NEVER;
 	pthread_mutex_unlock(&w->lock);
 	if (needs_wake)
 		wake(w);
@@ -103,7 +111,6 @@ void ds_uring_worker_command(struct uring_worker *w, struct uring_command *c)
 	else
 		w->commands = c;
 	w->last_command = c;
-	w->sleeps = false;
 	pthread_mutex_unlock(&w->lock);
 	if (current_worker != w)
 		wake(w);
@@ -285,7 +292,10 @@ static struct ds_io_op *take(struct uring_worker *w, struct uring_command **comm
 	}
 	*tail = NULL;
 	/* What is pushed from here on wakes us, unless we could not take it anyway. */
-	w->sleeps = !w->first;
+	if (w->first)
+		w->wakes_from = DS_URING_WAKE_NEVER;
+	else
+		w->wakes_from = nr < LOADED_OPS ? DS_URING_WAKE_ALWAYS : DS_URING_WAKE_HIGH;
 	*stop = w->is_stopping;
 	pthread_mutex_unlock(&w->lock);
 	return first;
