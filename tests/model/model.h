@@ -167,6 +167,7 @@ struct state {
 	struct op ops[NR_OPS];
 	struct window windows[NR_WINDOWS];
 	struct actor_state actors[MAX_ACTORS];
+	uint64_t end[2]; /* hashed in pairs of words, so past the last thread too; stays zero */
 };
 
 enum kind {
