@@ -250,7 +250,7 @@ static int uring_register_memory(struct ds_io_engine *base, void *data, size_t n
 	int err = 0;
 
 	if (!base->has_fixed_buffers)
-		return -EOPNOTSUPP;
+		return e->set.fixed_buffers == DS_URING_OFF ? -EOPNOTSUPP : -ENOMEM;
 	if (nbytes > DS_URING_BUFFER_NBYTES)
 		return -E2BIG;
 	pthread_mutex_lock(&e->lock);
@@ -374,6 +374,10 @@ int ds_uring_create(const void *arg, const struct ds_io_config *cfg, struct ds_i
 	pthread_mutex_init(&e->lock, NULL);
 	e->base.ops = &uring_ops;
 	err = start_workers(e, nr);
+	/* Rings count as locked memory on older kernels: better fewer of them than none. */
+	if (err == -ENOMEM && e->nr_workers)
+		err = 0;
+	nr = e->nr_workers;
 	if (err) {
 		ds_uring_explain(err, cfg->why, cfg->why_nbytes);
 		uring_destroy(&e->base);
