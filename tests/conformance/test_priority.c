@@ -75,7 +75,7 @@ static void higher_first(struct suite *s)
 	for (unsigned i = 1; i <= N; i++) {
 		uint64_t index = nth_offset(s, i) / 1000 - 1;
 
-		mean[DS_PRIORITY_LOW + index / EACH] += (double)i / EACH;
+		mean[DS_PRIORITY_LOW + index / EACH] += (double)i / (double)EACH;
 	}
 	REQUIRE(mean[DS_PRIORITY_REALTIME] < mean[DS_PRIORITY_HIGH]);
 	REQUIRE(mean[DS_PRIORITY_HIGH] < mean[DS_PRIORITY_NORMAL]);
