@@ -135,7 +135,7 @@ struct bench_peer {
 	unsigned threads;
 	int against[BENCH_MAX_AGAINST]; /* indices of the peers it is measured by, or -1 */
 	const char *codec;		/* NULL: none */
-	const char *variant; /* NULL: as usual; see README.md */
+	const char *variant;		/* NULL: as usual; see README.md */
 	void (*run)(const struct bench_env *env, const struct bench_workload *w,
 		    const struct bench_peer *peer, uint64_t seed, struct bench_run *out);
 };

@@ -115,7 +115,7 @@ measure_all() {
 		done
 	fi
 	if is_wanted codec; then
-		measure bench_codec ${quick:+--runs 3 --levels 1,6} --threads "1,$(nproc)" \
+		measure bench_codec --runs 3 --levels 1,6,9 --threads "1,$(nproc)" \
 			$(codec_files)
 	fi
 }

@@ -3,8 +3,9 @@
 # check.sh: everything that has to hold before a change goes in; `make check`.
 #
 # In this order: how the code is formatted; all tests with AddressSanitizer and
-# UndefinedBehaviorSanitizer; those in which threads meet with ThreadSanitizer; a build by clang, whose fuzz
-# targets then search; and all tests on the release build. Ends at the first failure.
+# UndefinedBehaviorSanitizer; those in which threads meet with ThreadSanitizer; a
+# build by clang, whose fuzz targets then search; all tests on the release build. Ends
+# at the first failure.
 #
 #	CHECK_JOBS              builds and tests at the same time (one per core)
 #	CHECK_FUZZ_SECONDS      how long each fuzz target searches (60)

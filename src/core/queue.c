@@ -45,7 +45,6 @@ static void init_slots(struct ds_queue *q)
 		s->queue = q;
 		s->index = i;
 		atomic_init(&s->word, DS_WORD(generation ? generation : 1, DS_STATE_FREE));
-		ds_list_init(&s->ops);
 		s->next = q->free;
 		q->free = s;
 	}
@@ -152,16 +151,17 @@ ds_result ds_queue_destroy(struct ds_queue *q)
 	ds_queue_cancel_matching(q, 0, 0, DS_STATE_RUNNING, DS_REASON_CLOSE);
 	/* All requests have ended or are about to: what is left are markers. */
 	ds_queue_submit(q);
-	pthread_mutex_lock(&be->queues_lock);
-	ds_list_remove(&q->link);
-	ds_counters_add(&be->gone, &q->counters);
-	pthread_mutex_unlock(&be->queues_lock);
-
 	ds_queue_drop_live(q, 1);
 	pthread_mutex_lock(&q->wait_lock);
 	while (!q->is_gone)
 		pthread_cond_wait(&q->changed, &q->wait_lock);
 	pthread_mutex_unlock(&q->wait_lock);
+
+	/* Not before: requests whose callbacks were due have counted until here. */
+	pthread_mutex_lock(&be->queues_lock);
+	ds_list_remove(&q->link);
+	ds_counters_add(&be->gone, &q->counters);
+	pthread_mutex_unlock(&be->queues_lock);
 	free_queue(q);
 	ds_backend_unref(be);
 	return DS_OK;

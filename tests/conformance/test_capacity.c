@@ -163,6 +163,7 @@ struct producer {
 	uint8_t *buf;
 	unsigned n;
 	atomic_uint nr_enqueued;
+	atomic_uint nr_refused;
 };
 
 static void *producer_main(void *arg)
@@ -174,13 +175,77 @@ static void *producer_main(void *arg)
 		ds_result ret;
 
 		/* The consumer may be slow: then only results fill the queue. */
-		while ((ret = ds_queue_enqueue(p->s->q, &r, NULL)) == DS_ERR_RESULTS_NOT_TAKEN)
+		while ((ret = ds_queue_enqueue(p->s->q, &r, NULL)) == DS_ERR_RESULTS_NOT_TAKEN) {
+			atomic_fetch_add(&p->nr_refused, 1);
 			sched_yield();
+		}
 		REQUIRE_OK(ret);
 		atomic_fetch_add(&p->nr_enqueued, 1);
 	}
 	REQUIRE_OK(ds_queue_submit(p->s->q));
 	return NULL;
+}
+
+static void *take_one_main(void *q)
+{
+	take(q);
+	return NULL;
+}
+
+/*
+ * Two threads take results, and both could be waiting for space at once: then nobody takes
+ * any, and enqueue must say so. It used to wait for ever for the other one.
+ */
+static void blocking_with_other_takers(struct suite *s)
+{
+	uint8_t buf[2][SMALL];
+	struct ds_request r[2];
+	pthread_t thread;
+
+	queue_of(s, 2, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		r[i] = req_read(s->data, i, SMALL, buf[i]);
+		start(s->q, &r[i]);
+	}
+	REQUIRE_CMP(pthread_create(&thread, NULL, take_one_main, s->q), ==, 0);
+	pthread_join(thread, NULL);
+	take(s->q);
+	for (unsigned i = 0; i < 2; i++)
+		start(s->q, &r[i]);
+	REQUIRE_RESULT(ds_queue_enqueue(s->q, &r[0], NULL), DS_ERR_RESULTS_NOT_TAKEN);
+}
+
+/*
+ * A cancelled request's result is there while the engine still has its operation, and its
+ * slot with it: that is a wait, not a queue full of results.
+ */
+static void blocked_by_a_cancelled_one(struct suite *s)
+{
+	struct ds_queue_config cfg = DS_QUEUE_CONFIG_INIT;
+	struct producer p = { .s = s, .n = 1 };
+	uint8_t buf[SMALL];
+	struct ds_request r = req_read(s->data, 0, SMALL, buf);
+	struct ds_completion c;
+	pthread_t thread;
+	uint64_t id;
+
+	cfg.capacity = 1;
+	cfg.flags = DS_QUEUE_ALWAYS_STAGE;
+	suite_remake_queue(s, &cfg);
+	p.buf = malloc(SMALL);
+	fake_hold(s->fake, FAKE_HOLD_BEFORE);
+	id = start(s->q, &r);
+	fake_wait_held(s->fake, 1);
+	REQUIRE(ds_queue_cancel(s->q, id));
+	c = take(s->q);
+	require_cancelled(&c, DS_REASON_CANCEL);
+	REQUIRE_CMP(pthread_create(&thread, NULL, producer_main, &p), ==, 0);
+	fake_hold(s->fake, FAKE_GATE_OPEN);
+	pthread_join(thread, NULL);
+	REQUIRE_CMP(atomic_load(&p.nr_refused), ==, 0);
+	c = take(s->q);
+	require_complete(&c, SMALL);
+	free(p.buf);
 }
 
 static void blocking_with_a_consumer(struct suite *s)
@@ -232,6 +297,38 @@ static void blocked_until_one_ends(struct suite *s)
 	fake_hold(s->fake, FAKE_GATE_OPEN);
 	wait_idle(s->q);
 	free(p.buf);
+}
+
+static void *enqueue_main(void *arg)
+{
+	struct suite *s = arg;
+	static uint8_t byte;
+	struct ds_request r = req_read(s->data, 0, 1, &byte);
+
+	return (void *)(intptr_t)ds_queue_enqueue(s->q, &r, NULL);
+}
+
+/* While it waits, the last one in flight ends: now only results are left, and it must hear of it. */
+static void blocked_until_only_results_are_left(struct suite *s)
+{
+	uint8_t buf[3][SMALL];
+	pthread_t thread;
+	void *ret;
+
+	queue_of(s, 3, 0);
+	fake_hold(s->fake, FAKE_HOLD_BEFORE);
+	for (unsigned i = 0; i < 3; i++) {
+		struct ds_request r = req_read(s->data, i, SMALL, buf[i]);
+
+		start(s->q, &r);
+	}
+	fake_wait_held(s->fake, 3);
+	REQUIRE_CMP(pthread_create(&thread, NULL, enqueue_main, s), ==, 0);
+	/* Time for it to fall asleep; if it does not, the test only sees less. */
+	REQUIRE_RESULT(ds_queue_wait_idle(s->q, 30 * MS), DS_ERR_TIMEOUT);
+	fake_hold(s->fake, FAKE_GATE_OPEN);
+	pthread_join(thread, &ret);
+	REQUIRE_RESULT((ds_result)(intptr_t)ret, DS_ERR_RESULTS_NOT_TAKEN);
 }
 
 static void *destroy_main(void *q)
@@ -346,8 +443,11 @@ int main(int argc, char **argv)
 		TEST(no_auto_submit),
 		TEST(blocking_without_results),
 		TEST(blocking_with_untaken_results),
+		TEST(blocking_with_other_takers),
+		FAKE_TEST(blocked_by_a_cancelled_one),
 		TEST(blocking_with_a_consumer),
 		FAKE_TEST(blocked_until_one_ends),
+		FAKE_TEST(blocked_until_only_results_are_left),
 		TEST(markers_take_slots),
 		TEST(markers_block),
 		TEST(smallest_and_largest),

@@ -228,10 +228,12 @@ static void direct_anywhere(struct suite *s)
 			for (size_t k = 0; k < sizeof(shifts) / sizeof(shifts[0]); k++) {
 				uint8_t *dst = raw + 4096 + shifts[k];
 				struct ds_request r = req_read(file, offsets[i], sizes[j], dst);
+				struct ds_completion c;
 
 				memset(raw, 0xa5, 3 * 4096);
 				memset(dst + sizes[j], 0xa5, 4096);
-				run_ok(s->q, &r);
+				c = run_ok(s->q, &r);
+				REQUIRE_CMP(c.bytes_read, ==, sizes[j]);
 				pattern_require(dst, sizes[j], DATA_SEED, offsets[i]);
 				REQUIRE(bytes_are(raw, (uint64_t)(dst - raw), 0xa5));
 				REQUIRE(bytes_are(dst + sizes[j], 4096, 0xa5));

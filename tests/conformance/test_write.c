@@ -99,6 +99,37 @@ static void direct_end_of_file(struct suite *s)
 	free(raw);
 }
 
+/*
+ * Again and again to the same place, with lengths that end inside a page. A page that was written
+ * half directly and half through the page cache used to lose its first half.
+ */
+static void direct_with_a_tail(struct suite *s)
+{
+	static const uint64_t sizes_with_tails[] = { 33678, 3064, 5000, 512 * 7, 4097, 8192 };
+	static const uint32_t flags[] = { DS_FILE_DIRECT, 0 };
+	uint8_t *raw = aligned_alloc(4096, 65536), *got = malloc(65536);
+
+	for (size_t k = 0; k < 2; k++) {
+		struct ds_file *file = open_new(s, "out", flags[k]);
+		int fd = open(suite_path(s, "out"), O_RDONLY | O_CLOEXEC);
+
+		REQUIRE_CMP(fd, >=, 0);
+		for (uint64_t i = 0; i < 120; i++) {
+			uint64_t nbytes = sizes_with_tails[i % 6];
+			struct ds_request r = req_write(file, 0, nbytes, raw);
+
+			pattern_fill(raw, nbytes, i, 0);
+			run_ok(s->q, &r);
+			REQUIRE_CMP(pread(fd, got, nbytes, 0), ==, nbytes);
+			pattern_require(got, nbytes, i, 0);
+		}
+		close(fd);
+		ds_file_close(file);
+	}
+	free(got);
+	free(raw);
+}
+
 static void beyond_the_end(struct suite *s)
 {
 	uint8_t buf[100];
@@ -219,9 +250,16 @@ static void size_limit(struct suite *s)
 int main(int argc, char **argv)
 {
 	static const struct suite_entry entries[] = {
-		TEST(sizes),	       TEST(direct),	  TEST(direct_end_of_file),
-		TEST(beyond_the_end),  TEST(stated_room), TEST(by_descriptor),
-		TEST(write_then_read), TEST(many_writes), TEST(size_limit),
+		TEST(sizes),
+		TEST(direct),
+		TEST(direct_end_of_file),
+		TEST(direct_with_a_tail),
+		TEST(beyond_the_end),
+		TEST(stated_room),
+		TEST(by_descriptor),
+		TEST(write_then_read),
+		TEST(many_writes),
+		TEST(size_limit),
 	};
 
 	return suite_main(argc, argv, "write", entries, sizeof(entries) / sizeof(entries[0]));

@@ -405,6 +405,20 @@ static void run_threads(struct worker *workers, unsigned n, uint64_t seed)
 		pthread_join(threads[i], NULL);
 }
 
+static void *nothing_main(void *arg)
+{
+	return arg;
+}
+
+/* A sanitizer starts a thread of its own with the first one of ours. */
+static void start_sanitizer(void)
+{
+	pthread_t thread;
+
+	REQUIRE_CMP(pthread_create(&thread, NULL, nothing_main, NULL), ==, 0);
+	pthread_join(thread, NULL);
+}
+
 static uint64_t argument(int argc, char **argv, int i, uint64_t otherwise)
 {
 	return argc > i ? strtoull(argv[i], NULL, 0) : otherwise;
@@ -431,6 +445,7 @@ int main(int argc, char **argv)
 		limit_requests = 0;
 	}
 	alarm((unsigned)seconds + WATCHDOG_SECONDS);
+	start_sanitizer();
 	threads_before = count_threads();
 	fds_before = count_fds();
 	if (maker->is_fake)

@@ -44,14 +44,18 @@ static void catch_stop_signals(void)
 
 /* --------------------------------------------------------------- options */
 
+static const char *const direct_names[] = { "auto", "on", "off", NULL };
+
 static bool parse(int argc, char **argv, struct load_options *o, int *nr_paths, int *exit_code)
 {
 	const struct option_spec options[] = {
 		{ .name = "backend",
-		  .kind = OPTION_TEXT,
+		  .kind = OPTION_CHOICE,
 		  .argument = "NAME",
-		  .help = "cpu (the default): pread and pwrite on a pool of threads",
-		  .value = &o->backend },
+		  .help = "cpu: pread and pwrite on a pool of threads; io_uring; or auto (the\n"
+			  "default): io_uring where it works, else cpu, which is then said",
+		  .value = &o->backend,
+		  .choices = backend_names },
 		{ .name = "verify",
 		  .kind = OPTION_FLAG,
 		  .help = "compare every byte with what plain reads and a separate decode give;\n"
@@ -87,9 +91,13 @@ static bool parse(int argc, char **argv, struct load_options *o, int *nr_paths, 
 		  .min = 1 << 20,
 		  .max = (uint64_t)1 << 46 },
 		{ .name = "direct",
-		  .kind = OPTION_FLAG,
-		  .help = "bypass the page cache where the file system can (O_DIRECT)",
-		  .value = &o->direct },
+		  .kind = OPTION_CHOICE,
+		  .argument = "WHEN",
+		  .help = "bypass the page cache (O_DIRECT): on, where the file system can; off; "
+			  "or\n"
+			  "auto (the default): io_uring for what is not cached, cpu never",
+		  .value = &o->direct,
+		  .choices = direct_names },
 		{ .name = "json",
 		  .kind = OPTION_FLAG,
 		  .help = "print the report as JSON",
@@ -112,16 +120,6 @@ static bool parse(int argc, char **argv, struct load_options *o, int *nr_paths, 
 	return options_parse(&spec, argc, argv, nr_paths, exit_code);
 }
 
-static const struct tool_backend *find_backend(const char *name)
-{
-	for (size_t i = 0; backend_at(i); i++) {
-		if (strcmp(backend_at(i)->name, name) == 0)
-			return backend_at(i);
-	}
-	tool_error("load: --backend: this build has no backend '%s'", name);
-	return NULL;
-}
-
 /* ---------------------------------------------------------------- set-up */
 
 /* Failures of single requests are told with their file's name, so not here. */
@@ -132,20 +130,31 @@ static void on_log(void *user_data, const struct ds_log_record *record)
 		fprintf(stderr, "dstool: %s: %s\n", record->subsystem, record->message);
 }
 
-static int make_backend(struct load *l, const struct tool_backend *kind)
+static int32_t direct_mode(const char *name)
+{
+	if (strcmp(name, "on") == 0)
+		return DS_DIRECT_ON;
+	return strcmp(name, "off") == 0 ? DS_DIRECT_OFF : DS_DIRECT_AUTO;
+}
+
+static int make_backend(struct load *l)
 {
 	struct ds_backend_config cfg = DS_BACKEND_CONFIG_INIT;
 	ds_result ret;
 
 	cfg.io_workers = (uint32_t)l->options.nr_io_workers;
 	cfg.decode_workers = (uint32_t)l->options.nr_decode_workers;
-	cfg.direct = l->options.direct ? DS_DIRECT_ON : DS_DIRECT_AUTO;
+	cfg.direct = direct_mode(l->options.direct);
 	cfg.log_callback = on_log;
-	ret = kind->make(&cfg, &l->backend);
-	if (ret == DS_OK)
-		return TOOL_OK;
-	tool_error("backend %s: %s", kind->name, ds_result_message(ret));
-	return TOOL_FAILED;
+	ret = backend_make(l->options.backend, &cfg, &l->backend, l->fell_back,
+			   sizeof(l->fell_back));
+	if (ret != DS_OK) {
+		tool_error("%s", l->fell_back);
+		return TOOL_FAILED;
+	}
+	if (*l->fell_back)
+		tool_note("%s; using %s", l->fell_back, ds_backend_name(l->backend));
+	return TOOL_OK;
 }
 
 static int make_queue(struct load *l)
@@ -178,13 +187,20 @@ static int make_slots(struct load *l)
 	return TOOL_OK;
 }
 
+static bool may_be_direct(const struct load_options *o)
+{
+	bool is_auto = strcmp(o->direct, "auto") == 0;
+
+	return strcmp(o->direct, "on") == 0 || (is_auto && strcmp(o->backend, "cpu") != 0);
+}
+
 /*
- * Each request in flight may hold a file open, twice with direct I/O. Where that is more
+ * Each request in flight may hold a file open, twice where direct I/O may be. Where that is more
  * than the system allows, fewer are in flight.
  */
 static void fit_file_limit(struct load *l)
 {
-	uint64_t each = l->options.direct ? 2 : 1;
+	uint64_t each = may_be_direct(&l->options) ? 2 : 1;
 	uint64_t wanted = each * l->options.queue_depth + OTHER_FILES;
 	struct rlimit limit;
 	uint64_t depth;
@@ -210,7 +226,7 @@ static void walk_failed(void *arg, const char *path, const char *why)
 	load_fail(arg, path, why);
 }
 
-static int set_up(struct load *l, const struct tool_backend *kind, int nr_paths, char **paths)
+static int set_up(struct load *l, int nr_paths, char **paths)
 {
 	int ret = TOOL_OK;
 
@@ -223,7 +239,7 @@ static int set_up(struct load *l, const struct tool_backend *kind, int nr_paths,
 	if (ret == TOOL_OK)
 		ret = make_slots(l);
 	if (ret == TOOL_OK)
-		ret = make_backend(l, kind);
+		ret = make_backend(l);
 	if (ret == TOOL_OK)
 		ret = make_queue(l);
 	load_buffers_init(&l->buffers, l->options.memory_nbytes);
@@ -250,22 +266,19 @@ int cmd_load(int argc, char **argv)
 {
 	struct load l = {
 		.options = {
-			.backend = backend_at(0)->name,
+			.backend = "auto",
+			.direct = "auto",
 			.queue_depth = DEFAULT_QUEUE_DEPTH,
 			.memory_nbytes = DEFAULT_MEMORY,
 		},
 	};
-	const struct tool_backend *kind;
 	int nr_paths;
 	int ret;
 
 	if (!parse(argc, argv, &l.options, &nr_paths, &ret))
 		return ret;
-	kind = find_backend(l.options.backend);
-	if (!kind)
-		return TOOL_USAGE;
 	catch_stop_signals();
-	ret = set_up(&l, kind, nr_paths, argv);
+	ret = set_up(&l, nr_paths, argv);
 	if (ret == TOOL_OK)
 		ret = load_run(&l);
 	if (ret == TOOL_OK)

@@ -91,15 +91,15 @@ int pwrite_full(int fd, const void *buf, size_t nbytes, uint64_t offset)
 	return 0;
 }
 
-int spool_create(void)
+int spool_create(const char *dir)
 {
-	const char *dir = getenv("TMPDIR");
+	const char *wanted = getenv("TMPDIR");
 	char path[4096];
 	int n;
 	int fd;
 
-	if (!dir || !*dir)
-		dir = "/tmp";
+	if (wanted && *wanted)
+		dir = wanted;
 	n = snprintf(path, sizeof(path), "%s/dstool-XXXXXX", dir);
 	if (n < 0 || (size_t)n >= sizeof(path)) {
 		tool_error_errno(dir, "cannot make a temporary file", ENAMETOOLONG);
@@ -202,7 +202,7 @@ int input_make_regular(struct input *in, uint64_t max_nbytes)
 	buf = malloc(COPY_NBYTES);
 	if (!buf)
 		return tool_error_memory();
-	spool = spool_create();
+	spool = spool_create("/tmp");
 	if (spool < 0) {
 		free(buf);
 		return TOOL_FAILED;

@@ -17,8 +17,8 @@ ssize_t pread_full(int fd, void *buf, size_t nbytes, uint64_t offset);
 int write_full(int fd, const void *buf, size_t nbytes);
 int pwrite_full(int fd, const void *buf, size_t nbytes, uint64_t offset);
 
-/* A temporary file without a name, in $TMPDIR or /tmp. -1: it was said why not. */
-int spool_create(void);
+/* A temporary file without a name, in $TMPDIR or else in dir. -1: it was said why not. */
+int spool_create(const char *dir);
 
 /* The most bytes that input_peek() gives. */
 #define INPUT_HEAD_NBYTES 32

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backends.h"
 #include "ds_runtime.h"
 #include "format.h"
 #include "load_buffers.h"
@@ -23,7 +24,7 @@ struct load_options {
 	uint64_t nr_decode_workers;
 	uint64_t queue_depth;
 	uint64_t memory_nbytes;
-	bool direct;
+	const char *direct; /* auto, on or off */
 	bool json;
 };
 
@@ -68,6 +69,7 @@ struct load_result {
 struct load {
 	struct load_options options;
 	struct ds_backend *backend;
+	char fell_back[BACKEND_WHY_NBYTES]; /* why it is not the one wanted most, or "" */
 	struct ds_queue *queue;
 	struct walk walk;
 	struct load_cursor cursor;

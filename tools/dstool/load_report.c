@@ -73,6 +73,22 @@ static void print_paths(const struct ds_stats *s)
 	}
 }
 
+/* What the engine did, where there is more to say than how often. */
+static void print_engine(const struct ds_stats *s)
+{
+	printf("  operations      %" PRIu64 " of the engine: %" PRIu64
+	       " into registered memory, %" PRIu64 " on registered files\n",
+	       s->io_operations, s->io_fixed_buffers, s->io_fixed_files);
+	if (s->direct_refused)
+		printf("  direct refused  %" PRIu64
+		       " operations went through the page cache instead\n",
+		       s->direct_refused);
+	if (s->io_retries)
+		printf("  retries         %" PRIu64
+		       " operations were short or interrupted, and went again\n",
+		       s->io_retries);
+}
+
 static void print_verified(const struct load *l)
 {
 	const struct load_result *r = &l->result;
@@ -111,9 +127,11 @@ static void print_text(const struct load *l, const struct figures *f)
 	char text2[TOOL_BYTES_ROOM];
 
 	printf("backend %s, %" PRIu32 " threads that read, %" PRIu32
-	       " that decode, queue depth %" PRIu64 "%s\n",
+	       " that decode, queue depth %" PRIu64 ", direct I/O %s\n",
 	       ds_backend_name(l->backend), f->backend.io_workers, f->backend.decode_workers,
-	       l->options.queue_depth, l->options.direct ? ", direct" : "");
+	       l->options.queue_depth, l->options.direct);
+	if (*l->fell_back)
+		printf("  instead of      %s\n", l->fell_back);
 	print_counts(l, q);
 	printf("  bytes read      %" PRIu64 " (%s)\n", q->bytes_read,
 	       tool_format_bytes(q->bytes_read, text, sizeof(text)));
@@ -127,6 +145,7 @@ static void print_text(const struct load *l, const struct figures *f)
 	printf("  latency         p50 %.3f ms, p99 %.3f ms\n", (double)q->latency_p50_ns / 1e6,
 	       (double)q->latency_p99_ns / 1e6);
 	print_paths(q);
+	print_engine(q);
 	printf("  staging         %s at most, of %s\n",
 	       tool_format_bytes(f->backend.staging_high_water, text, sizeof(text)),
 	       tool_format_bytes(f->backend.staging_nbytes, text2, sizeof(text2)));
@@ -162,11 +181,13 @@ static void json_failures(struct json *j, const struct load *l)
 static void json_setting(struct json *j, const struct load *l, const struct figures *f)
 {
 	json_string(j, "backend", ds_backend_name(l->backend));
+	json_string(j, "backend_asked", l->options.backend);
+	json_string(j, "fell_back_because", *l->fell_back ? l->fell_back : NULL);
 	json_number(j, "io_workers", f->backend.io_workers);
 	json_number(j, "decode_workers", f->backend.decode_workers);
 	json_number(j, "queue_depth", l->options.queue_depth);
 	json_number(j, "memory_limit_bytes", l->options.memory_nbytes);
-	json_bool(j, "direct", l->options.direct);
+	json_string(j, "direct", l->options.direct);
 }
 
 static void json_figures(struct json *j, const struct load *l, const struct figures *f)
@@ -188,6 +209,9 @@ static void json_figures(struct json *j, const struct load *l, const struct figu
 	json_number(j, "latency_p50_ns", q->latency_p50_ns);
 	json_number(j, "latency_p99_ns", q->latency_p99_ns);
 	json_number(j, "io_operations", q->io_operations);
+	json_number(j, "io_retries", q->io_retries);
+	json_number(j, "io_fixed_buffers", q->io_fixed_buffers);
+	json_number(j, "io_fixed_files", q->io_fixed_files);
 	json_number(j, "direct_refused", q->direct_refused);
 	json_number(j, "staging_bytes", f->backend.staging_nbytes);
 	json_number(j, "staging_high_water_bytes", f->backend.staging_high_water);

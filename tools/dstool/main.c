@@ -20,6 +20,7 @@ static const struct command {
 	{ "compress", "make a compressed stream of a file", cmd_compress },
 	{ "decompress", "turn a compressed stream back into a file", cmd_decompress },
 	{ "load", "load files and directories through the runtime, and measure it", cmd_load },
+	{ "bench", "compare the backends on this machine's storage", cmd_bench },
 };
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -95,23 +95,80 @@ static bool parse_number(const char *text, bool with_suffix, uint64_t *value)
 	return true;
 }
 
+/* Seconds, with or without a fraction, to nanoseconds. */
+static bool parse_time(const char *text, uint64_t *value)
+{
+	char *end;
+	double seconds;
+
+	/* strtod() would take spaces, signs, "inf" and hexadecimal numbers. */
+	if (text[strspn(text, "0123456789.")] != '\0')
+		return false;
+	seconds = strtod(text, &end);
+	if (end == text || *end || seconds > 1e9)
+		return false;
+	*value = (uint64_t)(seconds * 1e9);
+	return true;
+}
+
+static bool is_choice(const struct option_spec *o, const char *text)
+{
+	for (size_t i = 0; o->choices[i]; i++) {
+		if (strcmp(o->choices[i], text) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void complain_choice(const struct command_spec *spec, const struct option_spec *o,
+			    const char *text)
+{
+	char list[128] = "";
+
+	for (size_t i = 0; o->choices[i]; i++)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "",
+			 o->choices[i]);
+	tool_error("%s: --%s: '%s' is none of %s", spec->name, o->name, text, list);
+}
+
+static bool parse_amount(const struct option_spec *o, const char *text, uint64_t *value)
+{
+	if (o->kind == OPTION_TIME)
+		return parse_time(text, value);
+	return parse_number(text, o->kind == OPTION_BYTES, value);
+}
+
+static void complain_range(const struct command_spec *spec, const struct option_spec *o,
+			   const char *text)
+{
+	if (o->kind == OPTION_TIME)
+		tool_error("%s: --%s: %s is not between %g and %g", spec->name, o->name, text,
+			   (double)o->min / 1e9, (double)o->max / 1e9);
+	else
+		tool_error("%s: --%s: %s is not between %" PRIu64 " and %" PRIu64, spec->name,
+			   o->name, text, o->min, o->max);
+}
+
 static bool take_value(const struct command_spec *spec, const struct option_spec *o,
 		       const char *text)
 {
 	uint64_t n;
 
-	if (o->kind == OPTION_TEXT) {
+	if (o->kind == OPTION_CHOICE && !is_choice(o, text)) {
+		complain_choice(spec, o, text);
+		return false;
+	}
+	if (o->kind == OPTION_TEXT || o->kind == OPTION_CHOICE) {
 		*(const char **)o->value = text;
 		return true;
 	}
-	if (!parse_number(text, o->kind == OPTION_BYTES, &n)) {
+	if (!parse_amount(o, text, &n)) {
 		tool_error("%s: --%s: '%s' is not a number%s", spec->name, o->name, text,
 			   o->kind == OPTION_BYTES ? " of bytes" : "");
 		return false;
 	}
 	if (n < o->min || n > o->max) {
-		tool_error("%s: --%s: %s is not between %" PRIu64 " and %" PRIu64, spec->name,
-			   o->name, text, o->min, o->max);
+		complain_range(spec, o, text);
 		return false;
 	}
 	*(uint64_t *)o->value = n;

@@ -14,6 +14,8 @@ enum option_kind {
 	OPTION_NUMBER, /* value: uint64_t between min and max */
 	OPTION_BYTES,  /* the same, with a suffix K, M, G, T (powers of 1024) */
 	OPTION_TEXT,   /* value: const char * */
+	OPTION_CHOICE, /* the same, one of choices */
+	OPTION_TIME,   /* value: uint64_t of nanoseconds, given in seconds, such as 0.5 */
 };
 
 struct option_spec {
@@ -25,6 +27,7 @@ struct option_spec {
 	bool *is_given; /* set to true when the option is there; may be NULL */
 	uint64_t min;
 	uint64_t max;
+	const char *const *choices; /* ends with NULL */
 };
 
 struct command_spec {

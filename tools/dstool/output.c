@@ -183,7 +183,7 @@ int output_make_seekable(struct output *out)
 
 	if (!out->is_stream)
 		return TOOL_OK;
-	spool = spool_create();
+	spool = spool_create("/tmp");
 	if (spool < 0)
 		return TOOL_FAILED;
 	out->stream_fd = out->fd;

@@ -148,18 +148,17 @@ static void add_details(struct probe *p, struct ds_backend *be)
 	probe_add(p, "staging", "%s", tool_format_bytes(stats.staging_nbytes, text, sizeof(text)));
 }
 
-/* Which backends can be made here; then what the default one has. */
+/* Which backends can be made here; then what the first of them has, which is the default. */
 static void add_backends(struct probe *p)
 {
-	const struct tool_backend *kind;
+	char why[BACKEND_WHY_NBYTES];
 	struct ds_backend *be = NULL;
 
-	for (size_t i = 0; (kind = backend_at(i)); i++) {
+	for (size_t i = 0; backend_at(i); i++) {
 		struct ds_backend *made;
-		ds_result ret = kind->make(NULL, &made);
 
-		if (ret != DS_OK) {
-			probe_add(p, "backends", "(%s: %s)", kind->name, ds_result_message(ret));
+		if (backend_make(backend_at(i)->name, NULL, &made, why, sizeof(why)) != DS_OK) {
+			probe_add(p, "backends", "(not %.140s)", why);
 			continue;
 		}
 		probe_add(p, "backends", "%s", ds_backend_name(made));

@@ -2,6 +2,11 @@
 # The sources of dstool, relative to this folder.
 set(DSTOOL_SOURCES
 	backends.c
+	bench_file.c
+	bench_io.c
+	bench_report.c
+	bench_run.c
+	cmd_bench.c
 	cmd_compress.c
 	cmd_decompress.c
 	cmd_info.c
