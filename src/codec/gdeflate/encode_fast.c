@@ -18,7 +18,10 @@ enum {
 	PATIENCE = 7,	    /* 2^this literals in a row, and some are not looked at */
 };
 
-/* Positions are stored plus one, so that zero means none. */
+/*
+ * Zero is a position, so empty entries need no test: they are compared like others. Only
+ * the first position itself is not looked up.
+ */
 struct fast {
 	uint32_t head[1 << HASH_BITS]; /* the newest in the low half */
 	uint16_t head3[1 << HASH3_BITS];
@@ -33,8 +36,8 @@ static inline uint32_t insert(struct fast *f, uint32_t v, uint32_t at)
 {
 	uint32_t *bucket = &f->head[gd_hash4(v, HASH_BITS)], before = *bucket;
 
-	*bucket = before << 16 | (at + 1);
-	f->head3[gd_hash3(v, HASH3_BITS)] = (uint16_t)(at + 1);
+	*bucket = before << 16 | at;
+	f->head3[gd_hash3(v, HASH3_BITS)] = (uint16_t)at;
 	return before;
 }
 
@@ -67,25 +70,23 @@ static inline uint32_t find(struct fast *f, const uint8_t *in, uint32_t at, uint
 {
 	uint32_t v = gd_load32(in + at), near3 = f->head3[gd_hash3(v, HASH3_BITS)];
 	uint32_t before = insert(f, v, at), newest = before & 0xffff, older = before >> 16;
-	uint32_t length = 0, distance = 0, n;
+	uint32_t differs = gd_load32(in + newest) ^ v, older_differs = gd_load32(in + older) ^ v;
+	uint32_t length, n;
 
-	if (newest && gd_load32(in + newest - 1) == v) {
-		length = gd_common_length(in + at, in + newest - 1, 4, nbytes - at);
-		distance = at + 1 - newest;
-	}
-	if (older && gd_load32(in + older - 1) == v) {
-		n = gd_common_length(in + at, in + older - 1, 4, nbytes - at);
-		if (n > length) {
-			length = n;
-			distance = at + 1 - older;
+	if (!differs | !older_differs) {
+		uint32_t from = differs ? older : newest;
+
+		length = gd_common_length(in + at, in + from, 4, nbytes - at);
+		if (!(differs | older_differs) && older != newest) {
+			n = gd_common_length(in + at, in + older, 4, nbytes - at);
+			from = n > length ? older : from;
+			length = n > length ? n : length;
 		}
+		return gd_copy_token(length, at - from);
 	}
-	if (!length && near3 && at + 1 - near3 <= NEAR_ENOUGH &&
-	    !((gd_load32(in + near3 - 1) ^ v) << 8)) {
-		length = 3;
-		distance = at + 1 - near3;
-	}
-	return length ? gd_copy_token(length, distance) : 0;
+	if (at - near3 <= NEAR_ENOUGH && !((gd_load32(in + near3) ^ v) << 8))
+		return gd_copy_token(3, at - near3);
+	return 0;
 }
 
 void ds_gd_parse_fast(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes)
@@ -95,6 +96,7 @@ void ds_gd_parse_fast(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32
 	uint32_t *out = enc->tokens;
 
 	memset(f, 0, sizeof(*f));
+	*out++ = in[at++];
 	while (at < end) {
 		token = find(f, in, at, nbytes);
 		if (token) {

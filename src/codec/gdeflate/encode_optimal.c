@@ -75,6 +75,9 @@ struct search {
  * Puts a position at the root of its tree, and on the way down, where it divides the
  * smaller from the larger ones, finds longer and longer matches. They are added at `out`
  * if they are longer than *best. Returns the end of what was added.
+ *
+ * Neither choosing the side without a branch nor prefetching the next root made this
+ * faster: a processor that guesses the side is already loading what comes next.
  */
 static struct match *descend(const struct search *s, uint32_t at, uint32_t *best, struct match *out)
 {
