@@ -4,9 +4,9 @@
  *
  * The input's bytes are the choices: blocks of all types, codes with words of up to 15
  * bits, codes of a single symbol, short lengths coded with the last symbol, ends of blocks
- * in any lane with copies pending, headers with and without repetitions. What the tile must decode
- * to is known from the building; every decoder must agree. This reaches what neither
- * damaged streams nor our own encoder's do.
+ * in any lane with copies pending, headers with and without repetitions. What the tile
+ * must decode to is known from the building; every decoder must agree. This reaches what
+ * neither damaged streams nor our own encoder's do.
  */
 #include <stdlib.h>
 #include <string.h>

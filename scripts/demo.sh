@@ -134,6 +134,8 @@ for format in "${formats[@]}"; do
 	row "$format" "$bytes_out" "$mb_per_s"
 done
 echo
+echo "Read by: $(sed -n 's/^  "backend": "\(.*\)",$/\1/p' "$work/report")."
 echo "Loading is the median of $runs runs from the page cache, in bytes that arrive; every byte"
 echo "was then compared with what plain reads and a separate decode give. More of this:"
 echo "  $dstool load --verify PATH..."
+echo "  $dstool bench io"

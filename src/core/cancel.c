@@ -61,7 +61,8 @@ struct cancel_wait {
 static bool has_ended(struct ds_queue *q, const void *arg)
 {
 	const struct cancel_wait *w = arg;
-	uint64_t word = atomic_load_explicit(&w->slot->word, memory_order_acquire);
+	/* Sequentially consistent: the sleeper's look; see ds_queue_publish(). */
+	uint64_t word = atomic_load(&w->slot->word);
 
 	(void)q;
 	return DS_WORD_GENERATION(word) != w->generation ||

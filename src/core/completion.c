@@ -213,7 +213,7 @@ void ds_queue_publish(struct ds_slot *s)
 	bool keep = !(q->flags & DS_QUEUE_NO_RESULTS);
 	bool was_submitted = s->completion.submit_ns != 0;
 
-	atomic_store_explicit(&s->is_published, true, memory_order_release);
+	atomic_store(&s->is_published, true);
 	/*
 	 * The counts are sequentially consistent, and partner of ds_queue_sleep(): it
 	 * writes wake_at and then reads them, here they are written and wake_at is read.
@@ -400,7 +400,7 @@ static struct ds_slot *find_slot(struct ds_queue *q, uint64_t id)
 {
 	uint32_t index = (uint32_t)id;
 	struct ds_slot *s = index < q->capacity ? &q->slots[index] : NULL;
-	uint64_t w = s ? atomic_load_explicit(&s->word, memory_order_acquire) : 0;
+	uint64_t w = s ? atomic_load(&s->word) : 0;
 
 	return s && DS_WORD_GENERATION(w) == id >> 32 && DS_WORD_STATE(w) != DS_STATE_FREE ? s
 											   : NULL;
@@ -411,7 +411,7 @@ static bool is_published(struct ds_queue *q, const void *arg)
 	const uint64_t *id = arg;
 	struct ds_slot *s = find_slot(q, *id);
 
-	return !s || atomic_load_explicit(&s->is_published, memory_order_acquire);
+	return !s || atomic_load(&s->is_published);
 }
 
 /* Copies the result of a published request, unless its slot is given back meanwhile. */

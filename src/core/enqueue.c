@@ -167,7 +167,6 @@ static uint64_t commit(struct ds_queue *q, struct ds_slot *s, const struct ds_sl
 	s->segment = ds_markers_join(&q->markers);
 	ds_list_push_back(&q->pending, &s->link);
 	s->is_in_pending = true;
-	s->is_scheduled = false;
 	q->nr_pending++;
 	/* Pairs with the acquire of a cancel: it sees the request that it names. */
 	atomic_store_explicit(&s->word, DS_WORD(DS_WORD_GENERATION(w), DS_STATE_PENDING),

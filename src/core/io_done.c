@@ -12,6 +12,8 @@
 #include "core/queue.h"
 #include "core/result.h"
 
+#define MAX_BATCH 16
+
 static void count_retry(struct ds_slot *s)
 {
 	ds_count(&s->queue->counters.io_retries, 1);
@@ -25,23 +27,74 @@ static void start_again(struct ds_op *op)
 	op->pl->engine->ops->start(op->pl->engine, &op->io);
 }
 
-/* Frees the operation; true if the scheduler should look for more. */
-static bool free_op(struct ds_op *op)
+/* Half empty: so that a busy engine gets its work in batches. With the lock. */
+static bool wants_more(const struct ds_pipeline *pl)
+{
+	return pl->nr_waiting && pl->ops_in_flight * 2 <= pl->engine->max_ops &&
+	       pl->bytes_in_flight * 2 <= pl->engine->max_nbytes;
+}
+
+/* Frees operations of one pipeline, and has the scheduler look for more. */
+static void free_ops(struct ds_op *op)
 {
 	struct ds_pipeline *pl = op->pl;
 	bool run;
 
 	pthread_mutex_lock(&pl->lock);
-	if (ds_list_is_linked(&op->link))
-		ds_list_remove(&op->link);
-	ds_list_push_back(&pl->free_ops, &op->link);
-	pl->ops_in_flight--;
-	pl->bytes_in_flight -= op->all_nbytes;
-	/* Half empty: so that a busy engine gets its work in batches. */
-	run = pl->nr_waiting && pl->ops_in_flight * 2 <= pl->engine->max_ops &&
-	      pl->bytes_in_flight * 2 <= pl->engine->max_nbytes;
+	for (; op; op = op->next) {
+		op->is_out = false;
+		ds_list_push_back(&pl->free_ops, &op->link);
+		pl->ops_in_flight--;
+		pl->bytes_in_flight -= op->all_nbytes;
+	}
+	run = wants_more(pl);
 	pthread_mutex_unlock(&pl->lock);
-	return run;
+	if (run)
+		ds_scheduler_run(pl);
+}
+
+/* What this thread has to free at the end of its batch; an engine's thread has one pipeline. */
+static _Thread_local struct {
+	bool is_open;
+	struct ds_op *first;
+	unsigned nr;
+} batch;
+
+static void flush_batch(void)
+{
+	struct ds_op *first = batch.first;
+
+	batch.first = NULL;
+	batch.nr = 0;
+	if (first)
+		free_ops(first);
+}
+
+void ds_io_batch_begin(void)
+{
+	ds_publish_batch_begin();
+	batch.is_open = true;
+}
+
+void ds_io_batch_end(void)
+{
+	batch.is_open = false;
+	flush_batch();
+	ds_publish_batch_end();
+}
+
+static void free_op(struct ds_op *op)
+{
+	op->next = NULL;
+	if (!batch.is_open) {
+		free_ops(op);
+		return;
+	}
+	op->next = batch.first;
+	batch.first = op;
+	/* The engine must not run dry while a long batch is worked off. */
+	if (++batch.nr == MAX_BATCH)
+		flush_batch();
 }
 
 static void count_bytes(struct ds_op *op)
@@ -80,28 +133,26 @@ static void cut_window(struct ds_op *op)
 		;
 }
 
-/* The operation is over, well or not. Everything of it may be used again afterwards. */
+/*
+ * The operation is over, well or not. It is freed last: its pipeline lives as long as the
+ * engine whose thread this is, but its request may be gone by then.
+ */
 static void finish_op(struct ds_op *op)
 {
-	struct ds_pipeline *pl = op->pl;
 	struct ds_slot *s = op->slot;
 	struct ds_window *w = op->window;
-	bool is_head = op->is_head;
-	bool run;
 
 	count_bytes(op);
 	if (w && op->done_nbytes < op->wanted)
 		cut_window(op);
-	run = free_op(op);
 	if (w)
 		ds_window_read_done(w);
-	else if (is_head)
+	else if (op->is_head)
 		ds_stream_head_done(s);
 	else
 		ds_pipeline_touch_end(s);
 	ds_pipeline_work_done(s);
-	if (run)
-		ds_scheduler_run(pl);
+	free_op(op);
 }
 
 static void fail_op(struct ds_op *op, int err)

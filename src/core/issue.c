@@ -51,7 +51,7 @@ static struct ds_op *make_op(struct ds_pipeline *pl, struct ds_slot *s, struct d
 		.cached_slot = s->io.slot,
 		.done = ds_op_done,
 	};
-	ds_list_push_back(&s->ops, &op->link);
+	op->is_out = true;
 	atomic_fetch_add_explicit(&s->work, 1, memory_order_relaxed);
 	pl->ops_in_flight++;
 	pl->bytes_in_flight += nbytes;

@@ -66,8 +66,8 @@ static ds_result make_engine(struct ds_pipeline *pl, const struct ds_backend_con
 {
 	char why[160] = "";
 	struct ds_io_config io = {
-		.batch_begin = ds_publish_batch_begin,
-		.batch_end = ds_publish_batch_end,
+		.batch_begin = ds_io_batch_begin,
+		.batch_end = ds_io_batch_end,
 		.why = why,
 		.why_nbytes = sizeof(why),
 		.nr_workers = cfg->io_workers,

@@ -39,10 +39,12 @@
 /* The largest head of a stream of units: GDeflate's 65535 tiles. */
 #define DS_STREAM_HEAD_NBYTES (8u + 4u * 65535u)
 
-/* One operation of the engine. The pipeline's lock guards the free list and slot->ops. */
+/* One operation of the engine. The pipeline's lock guards the free list and is_out. */
 struct ds_op {
 	struct ds_io_op io;
-	struct ds_list link; /* in slot->ops, or the free list */
+	struct ds_list link; /* in the free list */
+	struct ds_op *next;  /* of those that a thread has to free */
+	bool is_out;	     /* made for slot, and not free again */
 	struct ds_pipeline *pl;
 	struct ds_slot *slot;
 	struct ds_window *window; /* NULL: straight between the file and the caller's memory */
@@ -190,6 +192,13 @@ struct ds_batch {
 enum ds_issue ds_issue_next(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch);
 
 /* io_done.c */
+
+/*
+ * Around a row of ds_op_done() calls on one thread: operations are freed, and waiters woken, once
+ * and not for each. See ds_io_config.
+ */
+void ds_io_batch_begin(void);
+void ds_io_batch_end(void);
 void ds_op_done(struct ds_io_op *io, int res);
 /* The engine gave the operation back unbegun; it is on no list. No lock held. */
 void ds_op_dropped(struct ds_op *op);

@@ -45,7 +45,6 @@ static void init_slots(struct ds_queue *q)
 		s->queue = q;
 		s->index = i;
 		atomic_init(&s->word, DS_WORD(generation ? generation : 1, DS_STATE_FREE));
-		ds_list_init(&s->ops);
 		s->next = q->free;
 		q->free = s;
 	}

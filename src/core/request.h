@@ -111,7 +111,6 @@ struct ds_slot {
 	bool is_planned;     /* a windowed stream: its head was read and checked */
 	bool is_parked;	     /* off the scheduler's list until a window ends */
 	struct ds_stream *stream;
-	struct ds_list ops; /* operations in flight, for cancelling */
 
 	/* Outstanding work: 1 for the scheduler, 1 for each operation and window. */
 	atomic_uint work;

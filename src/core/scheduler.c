@@ -155,19 +155,16 @@ static bool drop_locked(struct ds_pipeline *pl, struct ds_slot *s, uint32_t gene
 			struct ds_list *taken)
 {
 	uint64_t w = atomic_load_explicit(&s->word, memory_order_acquire);
-	struct ds_list *node, *next;
 	bool was_scheduled;
 
 	if (DS_WORD_GENERATION(w) != generation)
 		return false;
-	for (node = s->ops.next; pl->engine->ops->cancel && node != &s->ops; node = next) {
-		struct ds_op *op = ds_list_entry(node, struct ds_op, link);
+	/* An operation that is done already, of this life or an earlier one, is not given back. */
+	for (unsigned i = 0; pl->engine->ops->cancel && i < pl->nr_ops; i++) {
+		struct ds_op *op = &pl->ops[i];
 
-		next = node->next;
-		if (!pl->engine->ops->cancel(pl->engine, &op->io))
-			continue;
-		ds_list_remove(node);
-		ds_list_push_back(taken, node);
+		if (op->is_out && op->slot == s && pl->engine->ops->cancel(pl->engine, &op->io))
+			ds_list_push_back(taken, &op->link);
 	}
 	was_scheduled = s->is_scheduled;
 	if (was_scheduled)

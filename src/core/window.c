@@ -166,6 +166,12 @@ void ds_window_read_done(struct ds_window *w)
 		ds_window_end(w);
 	} else if (w->kind == DS_WINDOW_FEED) {
 		feed_next(pl, s->stream, w);
+		/*
+		 * What ended the request since may have emptied the order before w was put
+		 * there; then nobody else would come for it.
+		 */
+		if (!ds_slot_is_wanted(s))
+			end_ready_windows(pl, s->stream);
 	} else {
 		ds_workers_push(&pl->workers, w);
 	}

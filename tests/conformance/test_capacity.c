@@ -299,6 +299,38 @@ static void blocked_until_one_ends(struct suite *s)
 	free(p.buf);
 }
 
+static void *enqueue_main(void *arg)
+{
+	struct suite *s = arg;
+	static uint8_t byte;
+	struct ds_request r = req_read(s->data, 0, 1, &byte);
+
+	return (void *)(intptr_t)ds_queue_enqueue(s->q, &r, NULL);
+}
+
+/* While it waits, the last one in flight ends: now only results are left, and it must hear of it. */
+static void blocked_until_only_results_are_left(struct suite *s)
+{
+	uint8_t buf[3][SMALL];
+	pthread_t thread;
+	void *ret;
+
+	queue_of(s, 3, 0);
+	fake_hold(s->fake, FAKE_HOLD_BEFORE);
+	for (unsigned i = 0; i < 3; i++) {
+		struct ds_request r = req_read(s->data, i, SMALL, buf[i]);
+
+		start(s->q, &r);
+	}
+	fake_wait_held(s->fake, 3);
+	REQUIRE_CMP(pthread_create(&thread, NULL, enqueue_main, s), ==, 0);
+	/* Time for it to fall asleep; if it does not, the test only sees less. */
+	REQUIRE_RESULT(ds_queue_wait_idle(s->q, 30 * MS), DS_ERR_TIMEOUT);
+	fake_hold(s->fake, FAKE_GATE_OPEN);
+	pthread_join(thread, &ret);
+	REQUIRE_RESULT((ds_result)(intptr_t)ret, DS_ERR_RESULTS_NOT_TAKEN);
+}
+
 static void *destroy_main(void *q)
 {
 	REQUIRE_OK(ds_queue_destroy(q));
@@ -415,6 +447,7 @@ int main(int argc, char **argv)
 		FAKE_TEST(blocked_by_a_cancelled_one),
 		TEST(blocking_with_a_consumer),
 		FAKE_TEST(blocked_until_one_ends),
+		FAKE_TEST(blocked_until_only_results_are_left),
 		TEST(markers_take_slots),
 		TEST(markers_block),
 		TEST(smallest_and_largest),

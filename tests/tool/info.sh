@@ -7,10 +7,16 @@ run 0 "$dstool" info
 for part in io_uring Vulkan CUDA cuFile; do
 	grep -Eq "^$part: (present|not available: .+)" stdout || fail "nothing about $part"
 done
-says "backends         cpu" stdout
+grep -Eq "^  backends  .*[ )]cpu$" stdout || fail "the CPU backend is not there"
 says "codecs           gdeflate" stdout
 says "$(uname -r)" stdout
 says "memlock" stdout
+if grep -q "^io_uring: present" stdout; then
+	for key in ring_flags fixed_buffers cachestat; do
+		says "  $key " stdout
+	done
+	grep -Eq "^  fixed_buffers  .*32 MiB .*RLIMIT_MEMLOCK is" stdout || fail "fixed_buffers"
+fi
 
 command -v python3 >/dev/null || exit 77
 run 0 "$dstool" info --json

@@ -37,8 +37,14 @@ check --queue-depth 1
 check --workers 1 --decode-workers 1 --queue-depth 3
 check --memory 1M
 check --memory 1M --queue-depth 1000
-check --direct
+for direct in auto on off; do
+	check --direct $direct
+	check --backend cpu --direct=$direct
+	says "direct I/O $direct" stdout
+done
 check --backend cpu
+says "backend cpu" stdout
+check --backend auto
 
 # A file twice, a link as the path itself, and a tree whose name ends in a slash.
 run 0 "$dstool" load --verify tree/a/text tree/a/text tree/c/link tree/a/
@@ -55,9 +61,16 @@ says "files           3000" stdout
 says "requests        3000: 3000 complete" stdout
 (
 	ulimit -n 48
-	exec "$dstool" load --queue-depth 1000 many
+	exec "$dstool" load --backend cpu --queue-depth 1000 many
 ) >stdout 2>stderr || fail "more requests than files may be open"
 says "queue depth 16 instead of 1000" stderr
+says "requests        3000: 3000 complete" stdout
+# With direct I/O a file may be open twice.
+(
+	ulimit -n 48
+	exec "$dstool" load --backend cpu --direct on --queue-depth 1000 many
+) >stdout 2>stderr || fail "more requests than files may be open, directly"
+says "queue depth 8 instead of 1000" stderr
 says "requests        3000: 3000 complete" stdout
 
 mkdir nothing
@@ -76,6 +89,10 @@ assert report["files"] == int(os.environ["FILES"]) + 3000, report["files"]
 assert report["bytes_read"] == want, (report["bytes_read"], want)
 assert report["requests"] == report["completed"]
 assert report["failed"] == report["cancelled"] == 0
+assert report["backend_asked"] == report["direct"] == "auto"
+assert report["backend"] == "io_uring" or report["fell_back_because"]
+assert max(report["io_fixed_buffers"], report["io_fixed_files"]) <= report["io_operations"]
+assert report["direct_refused"] == 0 or report["backend"] == "io_uring"
 assert report["failures"] == [] and report["interrupted"] is False
 assert report["verification"]["all_right"] is True
 assert report["verification"]["bytes_right"] == report["bytes_delivered"] > want

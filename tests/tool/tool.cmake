@@ -11,9 +11,12 @@ endfunction()
 
 if(TARGET dstool)
 	foreach(name IN ITEMS usage info roundtrip pipes threads output hostile interrupt progress
-			load load_bad load_interrupt zstd)
+			load load_bad load_interrupt memlock bench zstd)
 		ds_tool_test(${name})
 	endforeach()
+	add_executable(no_uring "${PROJECT_SOURCE_DIR}/tests/tool/no_uring.c")
+	ds_own_code(no_uring)
+	ds_tool_test(fallback)
 	if(DS_BUILD_EXAMPLES)
 		ds_tool_test(examples)
 	endif()

@@ -13,7 +13,7 @@ says "Exit codes" stdout
 run 0 "$dstool" --version
 says "dstool 0." stdout
 
-for command in info compress decompress load; do
+for command in info compress decompress load bench; do
 	run 0 "$dstool" --help
 	says "  $command " stdout
 	run 0 "$dstool" $command --help
@@ -46,6 +46,10 @@ run 2 "$dstool" info extra
 run 2 "$dstool" load
 run 2 "$dstool" load --backend warp in
 says "warp" stderr
+run 2 "$dstool" load --direct in
+says "'in' is none of auto, on, off" stderr
+run 2 "$dstool" load --direct= in
+run 2 "$dstool" load --backend
 run 2 "$dstool" load --queue-depth 0 in
 run 2 "$dstool" load --workers 257 in
 run 2 "$dstool" load --memory 10 in

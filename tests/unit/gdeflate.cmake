@@ -6,7 +6,7 @@ ds_unit_test(test_gdeflate_vectors SOURCES test_gdeflate_vectors.c test_gdeflate
 	ARGS "${PROJECT_SOURCE_DIR}/tests/data/gdeflate")
 
 set(ds_all_vectors "${PROJECT_SOURCE_DIR}/../shared/vectors/gdeflate")
-if(EXISTS "${ds_all_vectors}/manifest.tsv")
-	add_test(NAME unit_gdeflate_all_vectors
+if(TARGET test_gdeflate_vectors AND EXISTS "${ds_all_vectors}/manifest.tsv")
+	ds_add_test(unit_gdeflate_all_vectors LABELS unit
 		COMMAND test_gdeflate_vectors "${ds_all_vectors}")
 endif()

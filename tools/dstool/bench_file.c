@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bench_io.h"
@@ -63,19 +64,37 @@ static int make_file(struct bench_file *f, uint64_t nbytes)
 	return TOOL_OK;
 }
 
-static int open_file(struct bench_file *f, const char *path)
+/* Of a directory, seeking to the end gives a number too. */
+static int find_size(int fd, uint64_t *nbytes)
 {
-	off_t nbytes;
+	struct stat st;
+	off_t end;
+
+	if (fstat(fd, &st) != 0)
+		return errno;
+	if (S_ISDIR(st.st_mode))
+		return EISDIR;
+	end = lseek(fd, 0, SEEK_END);
+	if (end < 0)
+		return errno;
+	*nbytes = (uint64_t)end;
+	return 0;
+}
+
+static int open_file(struct bench_file *f, const char *path, uint64_t most)
+{
+	int err;
 
 	if ((size_t)snprintf(f->path, sizeof(f->path), "%s", path) >= sizeof(f->path))
 		return tool_error_errno(path, "open", ENAMETOOLONG);
 	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (f->fd < 0)
 		return tool_error_errno(path, "open", errno);
-	nbytes = lseek(f->fd, 0, SEEK_END);
-	if (nbytes < 0)
-		return tool_error_errno(path, "finding out its size", errno);
-	f->nbytes = (uint64_t)nbytes;
+	err = find_size(f->fd, &f->nbytes);
+	if (err)
+		return tool_error_errno(path, "finding out its size", err);
+	if (f->nbytes > most)
+		f->nbytes = most;
 	if (f->nbytes >= BENCH_MIN_FILE_NBYTES)
 		return TOOL_OK;
 	tool_error("%s: too small: %llu bytes are needed", path,
@@ -86,7 +105,7 @@ static int open_file(struct bench_file *f, const char *path)
 int bench_file_open(struct bench_file *f, const struct bench_options *o)
 {
 	f->fd = -1;
-	return o->path ? open_file(f, o->path) : make_file(f, o->file_nbytes);
+	return o->path ? open_file(f, o->path, o->file_nbytes) : make_file(f, o->file_nbytes);
 }
 
 void bench_file_close(struct bench_file *f)

@@ -25,9 +25,9 @@
 #define BENCH_MIN_FILE_NBYTES ((uint64_t)8 << 20)
 
 struct bench_options {
-	const char *path;    /* NULL: a file of its own */
-	const char *backend; /* "auto": all that work here; or the only one to measure */
-	uint64_t file_nbytes;
+	const char *path;     /* NULL: a file of its own */
+	const char *backend;  /* "auto": all that work here; or the only one to measure */
+	uint64_t file_nbytes; /* at most */
 	uint64_t run_ns;
 	uint64_t nr_rounds;
 	bool json;
@@ -38,8 +38,8 @@ struct bench_options {
 struct bench_file {
 	char path[4096]; /* of a file of its own: through /proc, as it has no name */
 	int fd;
-	uint64_t nbytes;
-	bool is_made; /* its bytes follow from their offsets */
+	uint64_t nbytes; /* from its beginning, that are read */
+	bool is_made;	 /* its bytes follow from their offsets */
 };
 
 /* TOOL_OK, or it was said why not. */

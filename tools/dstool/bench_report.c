@@ -43,7 +43,7 @@ static void print_line(const struct bench_workload *w, const struct bench_line *
 
 	snprintf(name, sizeof(name), "%s (%" PRIu32 ")", line->contestant->name, line->nr_workers);
 	if (*line->missing) {
-		printf("  %-24s%s\n", name, line->missing);
+		printf("  %-24s %s\n", name, line->missing);
 		return;
 	}
 	printf("  %-24s%8.0f%9.0f%9.1f%9.1f%9.1f%9.3f", name, line->bytes_per_s / 1e6, line->iops,
@@ -147,8 +147,9 @@ void bench_report_begin(struct bench_report *r, const struct bench_options *o,
 		return;
 	}
 	printf("file of %s%s%s, %u CPUs; medians of %" PRIu64 " rounds of %g s\n"
-	       "In brackets: I/O workers. CPU saved: the other's CPU time per byte by this "
-	       "one's.\n",
+	       "In brackets: I/O workers. At the right, measured by others: speed divided by "
+	       "theirs,\n"
+	       "and their CPU time per byte divided by this one's; above 1 is better than they.\n",
 	       tool_format_bytes(f->nbytes, text, sizeof(text)), o->path ? ", " : "",
 	       o->path ? o->path : "", tool_nr_cpus(), o->nr_rounds, (double)o->run_ns / 1e9);
 	fflush(stdout);

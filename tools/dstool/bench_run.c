@@ -273,8 +273,6 @@ static int allocate(struct feeder *f)
 	size_t depth = f->run->workload->depth;
 
 	f->nr_blocks = f->run->file->nbytes / f->run->workload->nbytes;
-	if (f->nr_blocks > UINT32_MAX)
-		f->nr_blocks = UINT32_MAX;
 	f->slots = calloc(depth, sizeof(*f->slots));
 	f->batch = calloc(depth, sizeof(*f->batch));
 	f->done = calloc(depth, sizeof(*f->done));
@@ -348,8 +346,10 @@ static int open_file(struct feeder *f)
 		return TOOL_OK;
 	ret = ds_backend_register_memory(f->be, r->arena, r->arena_nbytes);
 	f->has_registered = ret == DS_OK;
-	if (ret == DS_ERR_NO_MEMORY)
-		snprintf(r->missing, sizeof(r->missing), "RLIMIT_MEMLOCK is too low for it");
+	if (ret == DS_ERR_NO_MEMORY || ret == DS_ERR_UNSUPPORTED)
+		snprintf(r->missing, sizeof(r->missing),
+			 "memory cannot be registered: RLIMIT_MEMLOCK is too low, or the kernel "
+			 "old");
 	else if (ret != DS_OK)
 		snprintf(r->missing, sizeof(r->missing), "%s", ds_result_message(ret));
 	return TOOL_OK;

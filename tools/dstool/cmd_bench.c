@@ -25,7 +25,8 @@ static bool parse_io(int argc, char **argv, struct bench_options *o, int *exit_c
 		{ .name = "size-mib",
 		  .kind = OPTION_NUMBER,
 		  .argument = "N",
-		  .help = "size of the file that is made, in MiB; 512. It has to fit into memory",
+		  .help = "size of the file that is made, or how much of FILE is read at most, in\n"
+			  "MiB; 512. It has to fit into memory",
 		  .value = &file_mib,
 		  .min = BENCH_MIN_FILE_NBYTES / MIB,
 		  .max = 1 << 20 },

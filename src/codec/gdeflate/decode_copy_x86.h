@@ -15,7 +15,7 @@ GD_INLINE void copy16(uint8_t *to, const uint8_t *from)
 /* Repeats the `distance` bytes before out until end, and some more; distance is below 16. */
 GD_INLINE void repeat16(uint8_t *out, const uint8_t *end, unsigned distance)
 {
-	/* Byte i of the pattern for distance d is i % d. What fits in 16 bytes whole is 16 - 16 % d. */
+	/* Byte i of the pattern for distance d is i % d; whole periods of it are a step. */
 #define ROW(d)                                                                                \
 	{                                                                                     \
 		0 % d, 1 % d, 2 % d, 3 % d, 4 % d, 5 % d, 6 % d, 7 % d, 8 % d, 9 % d, 10 % d, \

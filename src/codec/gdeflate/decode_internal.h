@@ -65,10 +65,10 @@ struct gd_lanes {
 };
 
 /*
- * The words of a tile. At any time the 32 words at `next` can be read. When fewer are left
- * of the tile, they move to `tail`, followed by zeros. There, a lane that is given a word from
- * past `limit`, where the tile ends, starves; it may hold that word but not use it.
- * It has used some of it exactly when it asks for another.
+ * The words of a tile. At any time the 32 words at `next` can be read. When fewer are
+ * left of the tile, they move to `tail`, followed by zeros. A lane that is then given a
+ * word from past `limit`, where the tile ends, starves: it may hold that word, but not
+ * use it. It has used some of it exactly when it asks for another.
  */
 struct gd_input {
 	const uint8_t *next;
@@ -76,6 +76,7 @@ struct gd_input {
 	const uint8_t *end;   /* of the tile, until it is in the tail */
 	uint32_t starving;    /* lanes, as bits */
 	bool is_in_tail;
+	/* Fewer than 32 words, one a lane past the end, and two rounds more before it is seen. */
 	uint8_t tail[4 * 4 * GD_NR_LANES];
 };
 

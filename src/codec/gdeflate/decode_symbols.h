@@ -34,11 +34,13 @@ enum {
 	OVERSHOOT = 64,
 };
 
-/* Byte by byte, where there is no room for more. */
-static __attribute__((noinline)) bool write_exactly(struct ds_gdeflate_decoder *d, uint8_t *out,
+/* Byte by byte, where there is no room for more: the whole round, from where it begins. */
+static __attribute__((noinline)) bool write_exactly(struct ds_gdeflate_decoder *d,
 						    const struct gd_round *r,
 						    const struct gd_round *distances)
 {
+	uint8_t *out = d->out;
+
 	for (unsigned lane = 0; lane < GD_NR_LANES; lane++) {
 		uint32_t bit = 1u << lane;
 
@@ -90,15 +92,14 @@ GD_INLINE bool write_round(struct ds_gdeflate_decoder *d, const struct gd_round 
 {
 	uint8_t *out = d->out;
 	const uint8_t *begin = d->out_begin;
+	const uint8_t *last; /* how far out may go with all of the literals still to come */
 	size_t room = (size_t)(d->out_end - out);
 	uint32_t rest = r->copies;
 	size_t done = 0, nr_literals;
 
 	if (room < GD_NR_LANES + OVERSHOOT)
-		return write_exactly(d, out, r, distances);
-	/* From here on: how far out may go with all of this round's literals still to come. */
-	const uint8_t *last = d->out_end - (GD_NR_LANES + OVERSHOOT);
-
+		return write_exactly(d, r, distances);
+	last = d->out_end - (GD_NR_LANES + OVERSHOOT);
 	while (rest) {
 		unsigned lane = (unsigned)__builtin_ctz(rest);
 		size_t length = r->values[lane], distance = distances->values[lane];
@@ -112,7 +113,7 @@ GD_INLINE bool write_round(struct ds_gdeflate_decoder *d, const struct gd_round 
 		if (distance > (size_t)(out - begin))
 			return false;
 		if (out > last || length > (size_t)(last - out))
-			return write_exactly(d, d->out, r, distances);
+			return write_exactly(d, r, distances);
 		out = write_copy(out, length, distance);
 		rest &= rest - 1;
 	}
@@ -130,9 +131,9 @@ GD_INLINE bool check_input(struct ds_gdeflate_decoder *d, uint32_t refilled)
 }
 
 /*
- * The last rounds of a block, from the one on in which some entry is special. What comes
- * first among the literal/length entries must be the end: lanes after it that owe no distance have
- * no part in this block. Then the copies that lanes before it have begun are finished.
+ * The last rounds of a block, from the one on in which some entry is special. The first
+ * of them must be the end, since a distance cannot be: lanes after it that owe no distance
+ * have no part in this block. Then the copies that lanes before it have begun are finished.
  */
 static __attribute__((noinline)) bool finish_block(struct ds_gdeflate_decoder *d,
 						   struct lanes_state *s, struct entries *e,

@@ -44,8 +44,8 @@ static void count_lens(struct code *c)
 }
 
 /*
- * Sorts the symbols; those that do not occur come first. Returns how much of the space of all codewords
- * is left over, in units of 2^-15: negative if there are too many.
+ * Sorts the symbols; those that do not occur come first. Returns how much of the space
+ * of all codewords is left over, in units of 2^-15: negative if there are too many.
  */
 static int sort_symbols(struct code *c)
 {

@@ -6,19 +6,19 @@
 
 /* clang-format off */
 const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1] = {
-	/*	  parser     depth nice passes chunk */
-	[1] =  { GD_FAST,      2,    0, 0, 2048 },
-	[2] =  { GD_GREEDY,    6,   10, 0, 1024 },
-	[3] =  { GD_GREEDY,   12,   14, 0, 1024 },
-	[4] =  { GD_GREEDY,   16,   30, 0, 1024 },
-	[5] =  { GD_LAZY,     10,   30, 0, 1024 },
-	[6] =  { GD_LAZY,     22,   50, 0, 768 },
-	[7] =  { GD_LAZY2,    40,   80, 0, 512 },
-	[8] =  { GD_OPTIMAL,   6,   32, 1, 512 },
-	[9] =  { GD_OPTIMAL,  12,   40, 1, 512 },
-	[10] = { GD_OPTIMAL,  20,   64, 2, 512 },
-	[11] = { GD_OPTIMAL,  35,  100, 3, 512 },
-	[12] = { GD_OPTIMAL,  70,  200, 4, 512 },
+	/*	  parser	     depth nice passes chunk */
+	[1] =  { GD_FAST,	       2,    0, 0, 2048 },
+	[2] =  { GD_GREEDY,	       6,   10, 0, 1024 },
+	[3] =  { GD_GREEDY,	      12,   14, 0, 1024 },
+	[4] =  { GD_GREEDY,	      16,   30, 0, 1024 },
+	[5] =  { GD_LAZY,	      10,   30, 0, 1024 },
+	[6] =  { GD_LAZY,	      22,   50, 0, 768 },
+	[7] =  { GD_LAZY2,	      40,   80, 0, 512 },
+	[8] =  { GD_OPTIMAL_CHAINS,   12,   32, 1, 512 },
+	[9] =  { GD_OPTIMAL_CHAINS,   32,   48, 1, 512 },
+	[10] = { GD_OPTIMAL_TREES,    20,   64, 2, 512 },
+	[11] = { GD_OPTIMAL_TREES,    35,  100, 3, 512 },
+	[12] = { GD_OPTIMAL_TREES,    70,  200, 4, 512 },
 };
 /* clang-format on */
 
@@ -35,7 +35,8 @@ static size_t finder_nbytes(enum gd_parser parser)
 	switch (parser) {
 	case GD_FAST:
 		return ds_gd_fast_finder_nbytes();
-	case GD_OPTIMAL:
+	case GD_OPTIMAL_CHAINS:
+	case GD_OPTIMAL_TREES:
 		return ds_gd_optimal_finder_nbytes();
 	default:
 		return ds_gd_greedy_finder_nbytes();
@@ -87,7 +88,8 @@ static void parse_and_split(struct ds_gdeflate_encoder *enc, const uint8_t *in, 
 	case GD_LAZY2:
 		ds_gd_parse_lazy(enc, in, nbytes);
 		break;
-	case GD_OPTIMAL:
+	case GD_OPTIMAL_CHAINS:
+	case GD_OPTIMAL_TREES:
 		ds_gd_parse_optimal(enc, in, nbytes);
 		return;
 	}

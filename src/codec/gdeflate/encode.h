@@ -26,7 +26,7 @@
 enum {
 	GD_MAX_TOKENS = DS_GDEFLATE_TILE_NBYTES,
 	GD_MAX_BLOCKS = 128,
-	/* All stored, as many blocks as there can be, and 63 bits in each lane that nobody reads. */
+	/* All stored, in as many blocks as there can be; and what lanes hold at the end. */
 	GD_MAX_WORDS = (DS_GDEFLATE_TILE_NBYTES + 3 * GD_MAX_BLOCKS + 8 * GD_NR_LANES) / 4,
 	GD_LOG_SHIFT = 8, /* logarithms have this many bits after the point */
 	GD_SMALL_WEIGHTS = 1024,
@@ -112,7 +112,8 @@ struct gd_level {
 		GD_GREEDY,
 		GD_LAZY,
 		GD_LAZY2,
-		GD_OPTIMAL
+		GD_OPTIMAL_CHAINS,
+		GD_OPTIMAL_TREES
 	} parser;
 	uint16_t depth;	   /* candidates that are looked at */
 	uint16_t nice;	   /* a match of this length ends the search */

@@ -3,10 +3,11 @@
  * encode_optimal.c: the parser of the small levels.
  *
  * First all matches of the tile are found, once: at each position, for each length the
- * nearest match that has it, from binary trees of the positions with the same hash,
- * ordered by what follows. Then, given what each symbol costs in bits, the cheapest way from
- * each position to the end is found from back to front. The costs come from the blocks that
- * the parse before gave, so this is repeated; the first costs come from a simple parse.
+ * nearest match that has it. They come from chains of the positions with the same hash,
+ * or, where many are looked at, from binary trees of them, ordered by what follows. Then,
+ * given what each symbol costs in bits, the cheapest way from each position to the end is
+ * found from back to front. The costs come from the blocks that the parse before gave,
+ * so this is repeated; the first costs come from a simple parse.
  *
  * A token is charged the costs of the block in which it begins. So copies may cross the
  * boundaries, which the next split moves anyway.
@@ -42,7 +43,10 @@ struct costs {
 struct optimal {
 	uint16_t head[1 << HASH_BITS];
 	uint16_t head3[1 << HASH3_BITS][2];
-	uint16_t child[DS_GDEFLATE_TILE_NBYTES][2];
+	union {
+		uint16_t child[DS_GDEFLATE_TILE_NBYTES][2]; /* of trees */
+		uint16_t prev[DS_GDEFLATE_TILE_NBYTES];	    /* of chains */
+	};
 	uint32_t first[DS_GDEFLATE_TILE_NBYTES + 1]; /* match of each position */
 	uint32_t cost[DS_GDEFLATE_TILE_NBYTES + 1];  /* from each position to the end */
 	uint32_t choice[DS_GDEFLATE_TILE_NBYTES];    /* the token there */
@@ -64,6 +68,7 @@ struct search {
 	uint32_t nbytes;
 	uint32_t depth;
 	uint32_t nice;
+	bool has_trees;
 };
 
 /*
@@ -116,6 +121,39 @@ static struct match *descend(const struct search *s, uint32_t at, uint32_t *best
 	return out;
 }
 
+/* The same with a chain of all positions that have the hash: quicker while depth is small. */
+static struct match *follow_chain(const struct search *s, uint32_t at, uint32_t *best,
+				  struct match *out)
+{
+	const uint8_t *here = s->in + at;
+	uint32_t most = s->nbytes - at, enough = s->nice < most ? s->nice : most;
+	uint32_t v = gd_load32(here), hash = gd_hash4(v, HASH_BITS);
+	uint32_t candidate = s->o->head[hash], depth = s->depth, length, last;
+
+	s->o->head[hash] = (uint16_t)(at + 1);
+	s->o->prev[at] = (uint16_t)candidate;
+	if (*best >= enough)
+		return out;
+	for (; candidate && depth; depth--, candidate = s->o->prev[candidate - 1]) {
+		const uint8_t *there = s->in + candidate - 1;
+
+		/* The last bytes that would make it longer, then the first ones. */
+		last = *best < 3 ? 0 : *best - 3;
+		if (gd_load32(there + last) != gd_load32(here + last) || gd_load32(there) != v)
+			continue;
+		length = gd_common_length(here, there, 4, enough);
+		if (length <= *best)
+			continue;
+		*best = length;
+		out->length = (uint16_t)length;
+		out->distance = (uint16_t)(at + 1 - candidate);
+		out++;
+		if (length == enough)
+			break;
+	}
+	return out;
+}
+
 static void insert3(const struct search *s, uint32_t at)
 {
 	uint16_t *bucket = s->o->head3[gd_hash3(gd_load32(s->in + at), HASH3_BITS)];
@@ -159,7 +197,7 @@ static void find_matches(const struct search *s)
 			end = find3(s, at, &best, end);
 		else
 			best = UINT16_MAX;
-		end = descend(s, at, &best, end);
+		end = s->has_trees ? descend(s, at, &best, end) : follow_chain(s, at, &best, end);
 		insert3(s, at);
 		if (skip) {
 			skip--;
@@ -338,6 +376,7 @@ void ds_gd_parse_optimal(struct ds_gdeflate_encoder *enc, const uint8_t *in, uin
 		.depth =
 			enc->level->depth < MAX_PER_POSITION ? enc->level->depth : MAX_PER_POSITION,
 		.nice = enc->level->nice,
+		.has_trees = enc->level->parser == GD_OPTIMAL_TREES,
 	};
 
 	memset(o->head, 0, sizeof(o->head));

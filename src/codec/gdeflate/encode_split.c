@@ -76,7 +76,8 @@ static void add_histogram(struct gd_histogram *to, const struct gd_histogram *fr
 static uint32_t estimate(const struct ds_gdeflate_encoder *enc, const struct gd_histogram *a,
 			 const struct gd_histogram *b)
 {
-	uint32_t header = enc->level->parser == GD_OPTIMAL ? HEADER_BITS_AT_FIRST : HEADER_BITS;
+	uint32_t header =
+		enc->level->parser >= GD_OPTIMAL_CHAINS ? HEADER_BITS_AT_FIRST : HEADER_BITS;
 
 	return (uint32_t)(alphabet_cost(enc, a->litlen, b->litlen, GD_NR_LITLEN) +
 			  alphabet_cost(enc, a->dist, b->dist, GD_NR_DIST) + header);

@@ -46,26 +46,32 @@ ds_result ds_gdeflate_decompress(const void *in, size_t in_nbytes, void *out, si
 	return ret;
 }
 
-/* Encodes one tile to where room bytes are left, by way of a buffer when they might not do. */
-static ds_result compress_tile(struct ds_gdeflate_encoder *enc, const uint8_t *in, size_t in_nbytes,
-			       uint8_t *out, size_t room, size_t *out_nbytes)
-{
+/* What compressing a stream needs beside an encoder. */
+struct work {
+	struct ds_gdeflate_encoder *enc;
 	uint8_t buffer[DS_GDEFLATE_TILE_BOUND_NBYTES];
-	bool is_tight = room < sizeof(buffer);
+	uint32_t sizes[]; /* of the tiles */
+};
+
+/* Encodes one tile to where room bytes are left, by way of the buffer when they might not do. */
+static ds_result compress_tile(struct work *w, const uint8_t *in, size_t in_nbytes, uint8_t *out,
+			       size_t room, size_t *out_nbytes)
+{
+	bool is_tight = room < sizeof(w->buffer);
 	ds_result ret;
 
-	ret = ds_gdeflate_encode_tile(enc, in, in_nbytes, is_tight ? buffer : out, out_nbytes);
+	ret = ds_gdeflate_encode_tile(w->enc, in, in_nbytes, is_tight ? w->buffer : out,
+				      out_nbytes);
 	if (ret || !is_tight)
 		return ret;
 	if (*out_nbytes > room)
 		return DS_ERR_DESTINATION_TOO_SMALL;
-	memcpy(out, buffer, *out_nbytes);
+	memcpy(out, w->buffer, *out_nbytes);
 	return DS_OK;
 }
 
-static ds_result compress_tiles(struct ds_gdeflate_encoder *enc, uint32_t *sizes, uint32_t nr_tiles,
-				const uint8_t *in, size_t in_nbytes, uint8_t *out, size_t out_room,
-				size_t *out_nbytes)
+static ds_result compress_tiles(struct work *w, uint32_t nr_tiles, const uint8_t *in,
+				size_t in_nbytes, uint8_t *out, size_t out_room, size_t *out_nbytes)
 {
 	size_t at = DS_GDEFLATE_HEADER_NBYTES + 4 * (size_t)nr_tiles;
 	size_t left = in_nbytes, nbytes, tile_nbytes;
@@ -75,23 +81,23 @@ static ds_result compress_tiles(struct ds_gdeflate_encoder *enc, uint32_t *sizes
 		return DS_ERR_DESTINATION_TOO_SMALL;
 	for (uint32_t i = 0; i < nr_tiles; i++) {
 		nbytes = left < DS_GDEFLATE_TILE_NBYTES ? left : DS_GDEFLATE_TILE_NBYTES;
-		ret = compress_tile(enc, in, nbytes, out + at, out_room - at, &tile_nbytes);
+		ret = compress_tile(w, in, nbytes, out + at, out_room - at, &tile_nbytes);
 		if (ret)
 			return ret;
-		sizes[i] = (uint32_t)tile_nbytes;
+		w->sizes[i] = (uint32_t)tile_nbytes;
 		at += tile_nbytes;
 		in += nbytes;
 		left -= nbytes;
 	}
 	*out_nbytes = at;
-	return ds_gdeflate_write_head(sizes, nr_tiles, in_nbytes, out);
+	return ds_gdeflate_write_head(w->sizes, nr_tiles, in_nbytes, out);
 }
 
 ds_result ds_gdeflate_compress(int level, const void *in, size_t in_nbytes, void *out,
 			       size_t out_room, size_t *out_nbytes)
 {
-	struct ds_gdeflate_encoder *enc;
-	uint32_t nr_tiles, *sizes;
+	struct work *w;
+	uint32_t nr_tiles;
 	size_t nbytes;
 	ds_result ret;
 
@@ -101,17 +107,17 @@ ds_result ds_gdeflate_compress(int level, const void *in, size_t in_nbytes, void
 		return DS_ERR_OUT_OF_RANGE;
 	nr_tiles = (uint32_t)(in_nbytes / DS_GDEFLATE_TILE_NBYTES +
 			      (in_nbytes % DS_GDEFLATE_TILE_NBYTES != 0));
-	sizes = malloc(4 * ((size_t)nr_tiles + 1));
-	if (!sizes)
+	w = malloc(sizeof(*w) + nr_tiles * sizeof(w->sizes[0]));
+	if (!w)
 		return DS_ERR_NO_MEMORY;
-	ret = ds_gdeflate_encoder_create(level, &enc);
+	ret = ds_gdeflate_encoder_create(level, &w->enc);
 	if (ret)
 		goto out_free;
-	ret = compress_tiles(enc, sizes, nr_tiles, in, in_nbytes, out, out_room, &nbytes);
+	ret = compress_tiles(w, nr_tiles, in, in_nbytes, out, out_room, &nbytes);
 	if (!ret)
 		*out_nbytes = nbytes;
-	ds_gdeflate_encoder_destroy(enc);
+	ds_gdeflate_encoder_destroy(w->enc);
 out_free:
-	free(sizes);
+	free(w);
 	return ret;
 }
