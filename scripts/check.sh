@@ -9,7 +9,8 @@
 #
 #	CHECK_JOBS              builds and tests at the same time (one per core)
 #	CHECK_FUZZ_SECONDS      how long each fuzz target searches (60)
-#	CHECK_STRESS_SECONDS    how long each stress test runs (else 100 000 requests)
+#	CHECK_STRESS_SECONDS    how long each stress test runs (with ThreadSanitizer 60,
+#	                        else 100 000 requests)
 #	CHECK_WERROR            ON or OFF: warnings are errors (ON for the compilers
 #	                        that the project is developed with)
 set -euo pipefail
@@ -80,7 +81,8 @@ check_format
 build asan gcc
 run_tests asan env
 build tsan gcc
-run_tests tsan fixed_addresses
+# A minute of everything at once on each backend, here where races show.
+CHECK_STRESS_SECONDS=${CHECK_STRESS_SECONDS:-60} run_tests tsan fixed_addresses
 check_clang
 build release gcc -DDS_BUILD_SHARED=ON -DDS_BUILD_STATIC=ON
 run_tests release env
