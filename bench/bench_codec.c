@@ -164,7 +164,8 @@ static int do_tile(const struct job *j, struct coders *k, size_t i)
 		return c->deflated_n[i] == 0;
 	case DEFLATE_DECODE:
 		return libdeflate_deflate_decompress(k->ldd, c->deflated + i * ROOM,
-						     c->deflated_n[i], k->out, n, NULL);
+						     c->deflated_n[i], k->out, n,
+						     NULL) != LIBDEFLATE_SUCCESS;
 #endif
 	default:
 		memcpy(k->out, data, n);
