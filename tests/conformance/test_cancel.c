@@ -25,7 +25,7 @@ static void never(void *user_data, const struct ds_completion *c)
 {
 	(void)user_data;
 	(void)c;
-	REQUIRE(!"the callback of a cancelled request ran");
+	require_failed(__FILE__, __LINE__, "the callback of a cancelled request does not run");
 }
 
 static struct ds_request read_never(struct suite *s, uint64_t offset, uint64_t nbytes, void *dst)
