@@ -340,7 +340,7 @@ static void make_shared(void)
 	for (unsigned i = 0; i < NR_SHARED; i++) {
 		struct ds_queue_config cfg = DS_QUEUE_CONFIG_INIT;
 
-		cfg.capacity = UINT32_C(64) << i;
+		cfg.capacity = 64u << i;
 		cfg.flags = flags[i];
 		REQUIRE_OK(ds_queue_create(world.be, &cfg, &shared[i]));
 	}
