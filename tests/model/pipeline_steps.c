@@ -262,7 +262,7 @@ static void drop_leave(struct actor *a, struct frame f, unsigned taken)
 bool step_drop_cancel_op(struct actor *a, struct frame f)
 {
 	struct state *s = a->s;
-	unsigned taken = f.arg & ((1u << NR_OPS) - 1);
+	unsigned taken = (unsigned)f.arg & ((1u << NR_OPS) - 1);
 	unsigned i = next_listed(s, f.arg >> NR_OPS);
 
 	if (i == NR_OPS || !a->m->config.engine_cancels) {
