@@ -29,10 +29,6 @@
 
 #define DS_URING_SHARE_ONE 65536u
 
-#define DS_URING_WAKE_NEVER  255 /* it looks by itself, or could take nothing */
-#define DS_URING_WAKE_ALWAYS 0
-#define DS_URING_WAKE_HIGH   2 /* high and realtime; the rest it finds soon enough */
-
 /* Something that only the ring's own thread may do. */
 enum uring_command_kind {
 	URING_SET_FILE,
@@ -75,8 +71,7 @@ struct uring_worker {
 	struct ds_io_op *last;
 	struct uring_command *commands; /* in order */
 	struct uring_command *last_command;
-	/* Inside the kernel: is it to be woken, through wake_fd, for work of this priority? */
-	uint8_t wakes_from; /* DS_URING_WAKE_*, or a priority */
+	bool wants_wake; /* inside the kernel, and would take work: through wake_fd */
 	bool is_made;
 	int make_err;
 	bool is_stopping;

@@ -5,12 +5,12 @@
  * A round: take what the budget allows from the queue, submit it and wait for
  * completions in one system call, report all that are there. The ring is made with
  * DEFER_TASKRUN where the kernel has it, so completions are worked off only inside our
- * own wait. While the thread is in the kernel and could take more, `wakes_from` says for what it
- * wants to be woken: who pushes such work writes to wake_fd, which the ring always reads.
+ * own wait. While the thread is in the kernel and could take more, `wants_wake` is set: who pushes
+ * work then writes to wake_fd, which the ring always reads.
  *
- * A loaded ring waits for several completions at once, and is not woken for ordinary work: it
- * takes that along with the next completions, which are near. So a full queue costs one
- * wake-up and one system call for a batch, not for each operation.
+ * A loaded ring waits for several completions at once, for LOADED_WAIT_NS at most, and is not
+ * woken: it takes new work along with the next completions, which are near. So a full queue
+ * costs one wake-up and one system call for a batch, not for each operation.
  */
 #include <errno.h>
 #include <sched.h>
@@ -27,8 +27,8 @@
 #define MAX_REAP	64
 /* Under load, several completions are waited for at once, but not longer than this. */
 #define LOADED_OPS	16
-#define LOADED_WAIT_NS	500000
-#define LOADED_WAIT_MAX 16
+#define LOADED_WAIT_NS	1000000
+#define LOADED_WAIT_MAX 32
 
 #ifndef IORING_SETUP_SUBMIT_ALL
 #define IORING_SETUP_SUBMIT_ALL (1U << 7)
@@ -84,19 +84,15 @@ static void append(struct uring_worker *w, struct ds_io_op *op)
 void ds_uring_worker_push(struct uring_worker *w, struct ds_io_op *list)
 {
 	struct ds_io_op *next;
-	uint8_t highest = 0;
 	bool needs_wake;
 
 	pthread_mutex_lock(&w->lock);
 	for (; list; list = next) {
 		next = list->next;
-		if (list->priority > highest)
-			highest = list->priority;
 		append(w, list);
 	}
-	needs_wake = highest >= w->wakes_from;
-	if (needs_wake)
-		w->wakes_from = DS_URING_WAKE_NEVER;
+	needs_wake = w->wants_wake;
+	w->wants_wake = false;
 	pthread_mutex_unlock(&w->lock);
 	if (needs_wake)
 		wake(w);
@@ -292,10 +288,7 @@ static struct ds_io_op *take(struct uring_worker *w, struct uring_command **comm
 	}
 	*tail = NULL;
 	/* What is pushed from here on wakes us, unless we could not take it anyway. */
-	if (w->first)
-		w->wakes_from = DS_URING_WAKE_NEVER;
-	else
-		w->wakes_from = nr < LOADED_OPS ? DS_URING_WAKE_ALWAYS : DS_URING_WAKE_HIGH;
+	w->wants_wake = !w->first && nr < LOADED_OPS;
 	*stop = w->is_stopping;
 	pthread_mutex_unlock(&w->lock);
 	return first;
@@ -321,7 +314,7 @@ static void enter(struct uring_worker *w)
 {
 	struct __kernel_timespec ts = { .tv_nsec = LOADED_WAIT_NS };
 	struct io_uring_cqe *cqe;
-	unsigned nr = w->in_flight / 4;
+	unsigned nr = w->in_flight / 2;
 
 	if (nr > LOADED_WAIT_MAX)
 		nr = LOADED_WAIT_MAX;
