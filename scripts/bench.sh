@@ -95,7 +95,8 @@ list_backends() {
 
 # Game data where it is installed, else some of the machine's own programs.
 codec_files() {
-	wads=$(find /usr/share/games/doom -name '*.wad' 2>/dev/null | sort)
+	wads=$(find /usr/share/games/doom "${XDG_CACHE_HOME:-$HOME/.cache}/ds-runtime/freedoom" \
+		-name '*.wad' 2>/dev/null | sort)
 	echo "${wads:-$(find /usr/bin -type f -size +256k | sort | head -n 60)}"
 }
 

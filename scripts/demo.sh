@@ -5,7 +5,7 @@
 #
 # usage: demo.sh [BUILD_FOLDER]     (default: build)
 #
-# The files are those of Debian's freedoom package where it is installed, else large
+# The files are those of Debian's freedoom package where deps.sh found them, else large
 # files of this machine. Nothing is left behind.
 set -euo pipefail
 
@@ -13,6 +13,8 @@ build=${1:-build}
 dstool=$build/dstool
 runs=5
 most_bytes=100000000
+# Where deps.sh unpacks game data that is not installed.
+game_data=${XDG_CACHE_HOME:-$HOME/.cache}/ds-runtime/freedoom
 # Each run loads the files as often as it takes to have at least this much to measure.
 run_bytes=400000000
 
@@ -46,7 +48,7 @@ choose_files() {
 	local wad size path sum=0
 
 	files=()
-	for wad in /usr/share/games/doom/*.wad; do
+	for wad in /usr/share/games/doom/*.wad "$game_data"/usr/share/games/doom/*.wad; do
 		if [ -f "$wad" ] && [ -r "$wad" ]; then files+=("$wad"); fi
 	done
 	what='the game data of Freedoom'

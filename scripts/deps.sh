@@ -43,6 +43,13 @@ has_fuzzer() {
 	clang -fsanitize=fuzzer,address,undefined "$scratch/fuzz.c" -o "$scratch/fuzz" 2>/dev/null
 }
 
+# Game data: the system's, or our own copy; see fetch_freedoom.
+game_data=${XDG_CACHE_HOME:-$HOME/.cache}/ds-runtime/freedoom
+has_freedoom() {
+	compgen -G '/usr/share/games/doom/freedoom*.wad' >/dev/null ||
+		compgen -G "$game_data/usr/share/games/doom/freedoom*.wad" >/dev/null
+}
+
 # The sanitizers' runtime has to match the clang that is there, or will be.
 clang_runtime_package() {
 	local major=
@@ -67,7 +74,7 @@ test|optional|has_compiler g++ c++|g++|gcc|tries the headers and the library fro
 test|optional|has_command clang|clang|clang|second compiler, and fuzzing
 test|optional|has_fuzzer|$(clang_runtime_package)|compiler-rt|sanitizers and fuzzing with clang
 test|optional|has_command clang-format-14|clang-format-14|-|checks how the code is formatted
-demo|optional|has_file /usr/share/games/doom/freedoom1.wad|freedoom|-|real game data to load
+demo|optional|has_freedoom|freedoom|-|real game data to load (unpacked, not installed)
 bench|optional|has_command gnuplot|gnuplot-nox|gnuplot|draws the charts
 bench|optional|has_command fio|fio|fio|bare figures of the disk to compare with
 bench|optional|has_module libdeflate|libdeflate-dev|libdeflate|another decoder to compare with
@@ -114,7 +121,18 @@ refresh() {
 	esac
 }
 
+# Installed, the package would bring a whole game engine along; its data are all we want.
+fetch_freedoom() {
+	say "unpacking: freedoom, in $game_data"
+	(cd "$scratch" && apt-get download -q freedoom </dev/null) &&
+		mkdir -p "$game_data" && dpkg-deb -x "$scratch"/freedoom_*.deb "$game_data"
+}
+
 install() { # packages...
+	if [ "$*" = freedoom ] && [ $manager = apt ]; then
+		fetch_freedoom
+		return
+	fi
 	say "installing: $*"
 	case $manager in
 	apt)
@@ -193,7 +211,13 @@ else
 	fi
 	wanted=()
 	for name in "${optional[@]}"; do
-		if is_offered "$name"; then wanted+=("$name"); else say "not offered here: $name"; fi
+		if ! is_offered "$name"; then
+			say "not offered here: $name"
+		elif [ "$name" = freedoom ]; then
+			install freedoom || say "could not unpack freedoom"
+		else
+			wanted+=("$name")
+		fi
 	done
 	# Together it is faster; one by one, each that can be had is had.
 	if [ ${#wanted[@]} -gt 0 ] && ! install "${wanted[@]}"; then
