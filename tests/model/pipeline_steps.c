@@ -263,7 +263,7 @@ bool step_drop_cancel_op(struct actor *a, struct frame f)
 {
 	struct state *s = a->s;
 	unsigned taken = (unsigned)f.arg & ((1u << NR_OPS) - 1);
-	unsigned i = next_listed(s, f.arg >> NR_OPS);
+	unsigned i = next_listed(s, (unsigned)f.arg >> NR_OPS);
 
 	if (i == NR_OPS || !a->m->config.engine_cancels) {
 		drop_leave(a, f, taken);
