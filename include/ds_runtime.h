@@ -177,9 +177,10 @@ enum {
 /*
  * What every backend has. All fields: zero means the default.
  *
- * The log callback gets records up to log_level (default: warnings). The error
- * callback gets one record for each request that fails (not for cancelled ones),
- * before that request's result can be seen in any other way.
+ * The log callback gets records up to log_level (default: warnings), but not the failures of
+ * requests: those are the error callback's. That gets one record for each request
+ * that fails (not for cancelled ones), before that request's result can be seen in
+ * any other way.
  */
 struct ds_backend_config {
 	uint32_t size;
@@ -458,6 +459,9 @@ enum {
  * A request occupies a slot from its enqueue until its result has been taken from
  * the completion list, or, with DS_QUEUE_NO_RESULTS, until it has ended. A marker
  * occupies one until it has fired. capacity is the number of slots.
+ *
+ * A cancelled request occupies its slot also until operations that the kernel had begun for it
+ * have run out.
  *
  * When no slot is free, enqueue submits what is pending and waits, as DirectStorage
  * does; when only untaken results fill the queue it returns
