@@ -83,6 +83,9 @@ static ds_result prepare_read(struct ds_slot *s, struct ds_backend *be, const st
 	ret = dev->ops->resolve(dev, &r->destination, s->result_nbytes, &s->target);
 	if (ret)
 		return ret;
+	/* Decoders write to their output and read it back. */
+	if (s->codec && s->result_nbytes && !s->target.is_readable)
+		return DS_ERR_UNSUPPORTED;
 	if (r->source.kind == DS_LOCATION_MEMORY)
 		return s->target.address && overlaps(r->source.data, r->source.nbytes,
 						     s->target.address, s->result_nbytes)

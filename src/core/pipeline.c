@@ -140,9 +140,13 @@ err_lock:
 
 void ds_pipeline_fini(struct ds_pipeline *pl)
 {
-	/* Their threads may still be on their way out of the last operation. */
-	pl->engine->ops->destroy(pl->engine);
+	/*
+	 * Threads may still be on their way out of what ended the last request. The workers
+	 * go first: they may be inside the engine's start(); the engine's threads, without
+	 * windows, no longer come to the workers.
+	 */
 	ds_workers_fini(&pl->workers);
+	pl->engine->ops->destroy(pl->engine);
 	free(pl->ops);
 	free(pl->windows);
 	free_streams(pl);

@@ -291,6 +291,8 @@ static void stop_workers(struct uring_engine *e)
 {
 	for (unsigned i = 0; i < e->nr_workers; i++)
 		ds_uring_worker_stop(&e->workers[i]);
+	for (unsigned i = 0; i < e->nr_workers; i++)
+		ds_uring_worker_fini(&e->workers[i]);
 }
 
 static void uring_destroy(struct ds_io_engine *base)

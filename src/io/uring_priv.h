@@ -107,8 +107,10 @@ struct uring_engine {
 
 /* Starts the thread and waits until its ring is there. 0 or -errno. */
 int ds_uring_worker_start(struct uring_worker *w);
-/* The queue is empty and nothing is in flight. */
+/* Ends the thread. Its queue is empty and nothing is in flight. */
 void ds_uring_worker_stop(struct uring_worker *w);
+/* Once all threads have ended: until then another one may be about to wake this one. */
+void ds_uring_worker_fini(struct uring_worker *w);
 /* Adds operations (linked by next), and wakes the thread if need be. */
 void ds_uring_worker_push(struct uring_worker *w, struct ds_io_op *list);
 void ds_uring_worker_command(struct uring_worker *w, struct uring_command *c);

@@ -478,6 +478,10 @@ void ds_uring_worker_stop(struct uring_worker *w)
 	pthread_mutex_unlock(&w->lock);
 	wake(w);
 	pthread_join(w->thread, NULL);
+}
+
+void ds_uring_worker_fini(struct uring_worker *w)
+{
 	pthread_cond_destroy(&w->made);
 	pthread_mutex_destroy(&w->lock);
 	close(w->wake_fd);
