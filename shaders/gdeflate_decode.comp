@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gdeflate_decode.comp: decodes GDeflate tiles, one workgroup of 32 invocations for each.
+ * gdeflate_decode.comp: decodes GDeflate tiles, one workgroup for each.
  *
- * An invocation is a lane of the format. All lanes decode one symbol in a round; the output of
- * a round, which is contiguous, is written one round later, when the distances of its
- * copies are known. For that the bytes and not the symbols are dealt to the invocations:
- * each finds the symbol that its byte comes from, and from there the place that it is to be copied
- * from. Places inside the bytes being written are followed to where they lead, all at once.
- * So the work is the same for many short copies as for a long one.
+ * Three roles work on a tile, each one step behind the one before:
+ *
+ *	decoder	  32 lanes, as the format has them. All decode one symbol in a round; some rounds
+ *		  make a batch of tokens. Needs no byte of the output, and not even its position.
+ *	arranger  32 lanes. Finds out where in the output each token begins, checks it, and makes a map
+ *		  of a window of the output: for each byte the token that it comes from.
+ *	writers	  Any number. Each byte is dealt to an invocation, which looks up the token that it
+ *		  comes from. If that copies from inside the window, it looks up the byte there, and so on:
+ *		  so no byte waits for another one. Then all bytes are read, and written.
+ *
+ * So the work is the same for many short copies as for a long one. With subgroups of 32, one or several
+ * of them, roles are subgroups and meet once in a step. Else there are 32 invocations
+ * that talk to each other through shared memory, and play all roles in turn.
  *
  * A tile may hold anything at all. Only the tile's words are read, only its output is
  * read and written, and each round uses up input. What is wrong with a tile is what
@@ -20,22 +27,22 @@
 #extension GL_EXT_shader_8bit_storage : require
 #extension GL_EXT_shader_explicit_arithmetic_types_int8 : require
 #extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
+#extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #extension GL_KHR_shader_subgroup_vote : require
 
-layout(local_size_x = 32) in;
+/* 32, or more of which 32 each are a subgroup. */
+layout(local_size_x_id = 0) in;
 
-/*
- * True only if the pipeline requires subgroups of 32, full ones. Else the invocations
- * talk to each other through shared memory, and subgroups may be of any size.
- */
-layout(constant_id = 0) const bool is_native = false;
+/* True only if the pipeline requires subgroups of 32, full ones. */
+layout(constant_id = 1) const bool is_native = false;
 /* Codewords up to these lengths are found by one look into a table. */
-layout(constant_id = 1) const uint LITLEN_BITS = 10;
-layout(constant_id = 2) const uint DIST_BITS = 8;
+layout(constant_id = 2) const uint LITLEN_BITS = 9;
+layout(constant_id = 3) const uint DIST_BITS = 7;
+layout(constant_id = 4) const uint BATCH = 1; /* rounds */
 
 layout(buffer_reference, scalar, buffer_reference_align = 4) readonly buffer words {
 	uint at[];
@@ -96,21 +103,52 @@ const uint MAX_BITS = 15;
 const uint LITERAL_BYTE = 1u << 31; /* a byte's source: its value, instead of a place */
 const uint NOTHING = ~0u;
 
-/* Code lengths and their counts while a table is built, in the table's own memory. */
 const uint LITLEN_SIZE = 1u << LITLEN_BITS;
-const uint TABLE_SIZE = LITLEN_SIZE + (1u << DIST_BITS);
-const uint COUNTS = 352;
+/* Before it is made, code lengths and their ranks are there. */
+const uint RANKS = 320;
+const uint TABLE_SIZE = LITLEN_SIZE + (1u << DIST_BITS) > 2 * RANKS ?
+				LITLEN_SIZE + (1u << DIST_BITS) : 2 * RANKS;
 
-const uint SPAN = 4;		  /* bytes that an invocation writes at once */
-const uint CHUNK = 32 * SPAN;
+const uint SPAN = 4; /* bytes that an invocation writes at once */
+const uint WINDOW_WORDS = 32;
+const uint WINDOW = 32 * WINDOW_WORDS; /* bytes */
 
 shared uint table[TABLE_SIZE];
 shared uint sorted[NR_LITLEN + 32]; /* entries less the codeword's bits, by codeword; distances behind */
 /* For codewords of each length, left-aligned in 15 bits; literals/lengths, then distances: */
-shared uint limit[32];		    /* the first that is longer */
-shared int offset[32];		    /* from a codeword to its place in `sorted` */
-shared uint descriptor[32];	    /* of the symbols of a round that make output */
-shared uint source[CHUNK];
+shared uint limit[32];	/* the first that is longer */
+shared int offset[32];	/* from a codeword to its place in `sorted` */
+shared uint counts[16 * (NR_GROUPS + 1)]; /* of codes of each length in groups of symbols */
+shared uint scratch[64]; /* the decoder's, while it reads codes */
+
+/*
+ * What one role leaves to the next. In a step each writes one half and reads the other one.
+ *
+ * A token is 0 for nothing, (256 + literal) << 16, or length << 16 | distance.
+ */
+shared uint tokens[2][32 * BATCH];
+shared uint nr_rounds[2];
+struct piece {
+	uint token;
+	int begin; /* in the batch */
+};
+shared piece pieces[2][32 * BATCH]; /* tokens that are something */
+struct map_word {
+	uint begins; /* bytes at which a token begins, as bits */
+	uint before; /* tokens that begin before, less one */
+};
+shared map_word map[2][WINDOW_WORDS];
+struct window_info {
+	uint at;     /* in the tile */
+	int begin;   /* in the batch */
+	uint nbytes; /* 0: nothing to do */
+	uint left;   /* bytes of the batch behind it */
+};
+shared window_info windows[2];
+shared uint position; /* in the tile, of the next batch */
+shared uint wants_tables[2];
+shared uint is_finished[2]; /* no more tokens to come */
+shared uint is_broken[2];
 
 shared uint exchanged_bits[3];
 shared uint exchanged[64];
@@ -120,10 +158,15 @@ uint lanes_below; /* as bits */
 uint turn_bits = 0;
 uint turn = 0;
 
-/* The lane's bits, at least 32 before a step. */
+const uint AT_HEAD = 0;	   /* of a block */
+const uint AT_TABLES = 1;  /* which all are making now */
+const uint AT_SYMBOLS = 2;
+const uint AT_STORED = 3;
+const uint AT_END = 4;
+
+/* The decoder's state. The lane's bits, at least 32 before a step: */
 uint64_t acc;
 uint nr_bits;
-
 words src;
 uint nr_words;
 uint next; /* word */
@@ -131,34 +174,42 @@ uint next; /* word */
 uint window;
 uint window_low;
 uint window_high;
+uint state = AT_HEAD;
+bool is_final = false;
+bool has_ended; /* the end of the block was seen */
+uint stored_nbytes;
+uint owed = 0;		  /* the length of a copy whose distance the lane reads next */
+uint last = 0;		  /* the lane's token, if it got a literal */
 bool is_starving = false; /* the lane holds a word from past the end */
 bool is_bad = false;
 
 plain_bytes dst;
 shared_bytes dst_shared;
 uint dst_nbytes;
-uint done; /* bytes written */
 
 /* ------------------------------------------------------- between the lanes */
 
+/* Between the lanes of a role. */
 void meet()
 {
 	if (is_native) {
-		subgroupMemoryBarrierShared();
-		subgroupBarrier();
+		controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, gl_StorageSemanticsShared,
+			       gl_SemanticsAcquireRelease);
 	} else {
 		memoryBarrierShared();
 		barrier();
 	}
 }
 
-/* After it, all see the output written before it. */
-void meet_for_output()
+/* Between the roles. After it, all see the output written before it. */
+void meet_all()
 {
 	if (is_native) {
-		subgroupMemoryBarrierBuffer();
-		subgroupBarrier();
+		controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup,
+			       gl_StorageSemanticsShared | gl_StorageSemanticsBuffer,
+			       gl_SemanticsAcquireRelease);
 	} else {
+		memoryBarrierShared();
 		memoryBarrierBuffer();
 		barrier();
 	}
@@ -317,75 +368,128 @@ void store(uint at, uint byte)
 		dst_shared.at[at] = uint8_t(byte);
 }
 
-/* What a lane decoded in a round. */
-struct token {
-	uint nbytes; /* 0: nothing */
-	uint begin;  /* in the round's output */
-	uint source; /* a literal with LITERAL_BYTE, or the distance of a copy */
-};
+/* ------------------------------------------------------ arranger and writers */
 
-/*
- * Follows sources that lie in the chunk itself until none is left. Each pass at least doubles how far
- * they have been followed, and a source is always before the byte that it is for.
- */
-void follow(uint chunk, inout uint from[SPAN])
+uint token_nbytes(uint token)
 {
-	bool is_open = false;
-
-	[[unroll]] for (uint k = 0; k < SPAN; k++)
-		is_open = is_open || int(from[k]) >= int(chunk);
-	while (any_of_all(is_open)) {
-		[[unroll]] for (uint k = 0; k < SPAN; k++)
-			source[32 * k + lane] = from[k];
-		meet();
-		is_open = false;
-		[[unroll]] for (uint k = 0; k < SPAN; k++) {
-			if (int(from[k]) >= int(chunk))
-				from[k] = source[from[k] - chunk];
-			is_open = is_open || int(from[k]) >= int(chunk);
-		}
-		meet();
-	}
+	return (token & 0xffff) != 0 ? token >> 16 : token != 0 ? 1 : 0;
 }
 
-/* Writes what the lanes decoded in a round: total bytes. */
-void write_round(token t, uint total)
+/*
+ * Makes the map of the next window of a batch: the first one if `before` has nothing left of it.
+ * Returns false if a token cannot be right.
+ */
+bool arrange(uint half_in, uint half_out, window_info before)
 {
-	uint made = ballot(t.nbytes != 0);
-	uint nr_before = ~0u; /* symbols that begin before, less one */
+	uint word[BATCH], begin[BATCH];
+	uint nr = nr_rounds[half_in];
+	uint at = position, total = 0, nr_pieces = 0, nr_begun = 0, round_total, bits, dummy;
+	int from = before.left != 0 ? before.begin + int(before.nbytes) : 0;
+	bool is_wrong = false;
 
-	if (t.nbytes != 0)
-		descriptor[bitCount(made & lanes_below)] = t.source;
+	if (nr == 0) {
+		if (lane == 0)
+			windows[half_out] = window_info(0, 0, 0, 0);
+		return true;
+	}
+	map[half_out][lane].begins = 0;
+	[[unroll]] for (uint i = 0; i < BATCH; i++)
+		word[i] = i < nr ? tokens[half_in][32 * i + lane] : 0;
+	[[unroll]] for (uint i = 0; i < BATCH; i++) {
+		begin[i] = total + sum_below(token_nbytes(word[i]), round_total);
+		total += round_total;
+		is_wrong = is_wrong || (word[i] & 0xffff) > at + begin[i];
+	}
+	is_wrong = is_wrong || total > dst_nbytes - at;
 	meet();
-	for (uint at = 0; at < total; at += CHUNK) {
-		uint from[SPAN];
+	[[unroll]] for (uint i = 0; i < BATCH; i++) {
+		uint made = ballot(word[i] != 0);
+		int b = int(begin[i]) - from;
+
+		if (word[i] != 0) {
+			pieces[half_out][nr_pieces + bitCount(made & lanes_below)] =
+				piece(word[i], int(begin[i]));
+			if (b >= 0 && b < WINDOW)
+				atomicOr(map[half_out][b >> 5].begins, 1u << (b & 31));
+		}
+		nr_pieces += bitCount(made);
+		if (from != 0)
+			nr_begun += bitCount(ballot(word[i] != 0 && b < 0));
+	}
+	meet();
+	bits = bitCount(map[half_out][lane].begins);
+	map[half_out][lane].before = nr_begun + sum_below(bits, dummy) - 1;
+	if (any_of_all(is_wrong))
+		return false;
+	if (lane == 0) {
+		uint left = total - uint(from);
+		uint nbytes = min(left, WINDOW);
+
+		windows[half_out] = window_info(at + uint(from), from, nbytes, left - nbytes);
+		if (left == nbytes)
+			position = at + total;
+	}
+	return true;
+}
+
+/*
+ * Where a byte of the window comes from: another byte there, or, negative, one before it; or
+ * its value with LITERAL_BYTE, which is negative too.
+ */
+int look_up(uint half_in, int begin, int i)
+{
+	map_word m = map[half_in][i >> 5];
+	piece p = pieces[half_in][m.before + bitCount(m.begins & (~0u >> (31 - (i & 31))))];
+	int dist = int(p.token & 0xffff);
+	int done = i + begin - p.begin; /* bytes of the token before this one */
+
+	if (dist == 0)
+		return int(LITERAL_BYTE | (p.token >> 16 & 255));
+	if (done >= dist) {
+		/* It repeats what it copies. The quotient may be off by one. */
+		int q = int(float(done) / float(dist));
+		int r = done - q * dist;
+
+		r += r < 0 ? dist : 0;
+		r -= r >= dist ? dist : 0;
+		return i - done - dist + r;
+	}
+	return i - dist;
+}
+
+/* Literals are far below all other places. */
+bool is_literal(int from)
+{
+	return from < -(1 << 24);
+}
+
+void write_window(uint half_in, window_info w, uint writer, uint nr_writers)
+{
+	for (uint i = 32 * SPAN * writer + lane; i - lane < w.nbytes; i += 32 * SPAN * nr_writers) {
+		int from[SPAN];
+		bool is_open = false;
 
 		[[unroll]] for (uint k = 0; k < SPAN; k++) {
-			from[k] = LITERAL_BYTE;
-			if (at + 32 * k < total) {
-				uint i = t.begin - (at + 32 * k);
-				uint begins = or_of_all(t.nbytes != 0 && i < 32 ? 1u << i : 0);
-				uint place = at + 32 * k + lane;
-				uint owner = nr_before + bitCount(begins & (lanes_below << 1 | 1));
-
-				nr_before += bitCount(begins);
-				if (place < total) {
-					uint d = descriptor[owner];
-
-					from[k] = int(d) < 0 ? d : done + place - d;
-				}
+			from[k] = int(LITERAL_BYTE);
+			if (i + 32 * k < w.nbytes)
+				from[k] = look_up(half_in, w.begin, int(i + 32 * k));
+			is_open = is_open || from[k] >= 0;
+		}
+		while (is_open) {
+			is_open = false;
+			[[unroll]] for (uint k = 0; k < SPAN; k++) {
+				if (from[k] >= 0)
+					from[k] = look_up(half_in, w.begin, from[k]);
+				is_open = is_open || from[k] >= 0;
 			}
 		}
-		follow(done + at, from);
 		[[unroll]] for (uint k = 0; k < SPAN; k++)
-			if (int(from[k]) >= 0)
-				from[k] = load(from[k]);
+			if (!is_literal(from[k]))
+				from[k] = int(load(uint(int(w.at) + from[k])));
 		[[unroll]] for (uint k = 0; k < SPAN; k++)
-			if (at + 32 * k + lane < total)
-				store(done + at + 32 * k + lane, from[k] & 255);
-		meet_for_output();
+			if (i + 32 * k < w.nbytes)
+				store(w.at + i + 32 * k, uint(from[k]) & 255);
 	}
-	done += total;
 }
 
 /* ------------------------------------------------------------------- codes */
@@ -465,77 +569,82 @@ uint sorted_at(uint code, uint nbits, uint tree)
 	return min(uint(int(code >> (MAX_BITS - nbits)) + offset[tree + nbits]), NR_LITLEN + 31);
 }
 
-/* Entries for all values of index_bits; those that need more bits are special. */
-#define FILL(begin, index_bits, tree)                                                              \
-	for (uint i = lane; i < 1u << index_bits; i += 32) {                                       \
+/*
+ * All invocations make the tables from `sorted` and `limit`: entries for all values of an index. Those of
+ * codewords that need more bits are special.
+ */
+#define FILL(first, index_bits, tree)                                                              \
+	for (uint i = member; i < 1u << index_bits; i += nr_members) {                             \
 		uint code = bitfieldReverse(i) >> (32 - MAX_BITS);                                 \
 		uint nbits = 1;                                                                    \
 		[[unroll]] for (uint n = 1; n < index_bits; n++)                                   \
 			nbits += code >= limit[tree + n] ? 1 : 0;                                  \
-		table[begin + i] = code >= limit[tree + index_bits]                                \
+		table[first + i] = code >= limit[tree + index_bits]                                \
 					   ? SPECIAL                                               \
 					   : sorted[sorted_at(code, nbits, tree)] + nbits * ONE_BIT; \
 	}
 
-/*
- * Builds the tables from code lengths that lie at the begin of `table`: first those of literals
- * and lengths, from nr_litlen on those of distances.
- */
-void build(uint nr_litlen, uint nr_dist)
+void make_tables(uint member, uint nr_members)
 {
-	uint length[NR_GROUPS + 1], rank[NR_GROUPS + 1];
+	FILL(0, LITLEN_BITS, 0)
+	FILL(LITLEN_SIZE, DIST_BITS, 16)
+}
+
+/*
+ * From code lengths that lie at the begin of `table`, first nr_litlen of literals and lengths, then
+ * nr_dist of distances, finds all that make_tables() needs.
+ */
+void sort_codes(uint nr_litlen, uint nr_dist)
+{
 	uint count = 0, nr_shorter;
 
-	[[unroll]] for (uint g = 0; g <= NR_GROUPS; g++) {
-		uint i = 32 * g + lane;
-
-		if (g < NR_GROUPS)
-			length[g] = i < nr_litlen ? table[i] : 0;
-		else
-			length[g] = lane < nr_dist ? table[nr_litlen + lane] : 0;
-	}
-	/* Without an end the block could only run into the end of the input. */
-	is_bad = is_bad || (lane == 0 && length[8] == 0);
 	for (uint i = lane; i < 16 * (NR_GROUPS + 1); i += 32)
-		table[COUNTS + i] = 0;
+		counts[i] = 0;
 	meet();
-	[[unroll]] for (uint g = 0; g <= NR_GROUPS; g++) {
-		uint like = lanes_like(length[g]);
+	/* In each group of 32 symbols: how many there are of each length, and a symbol's rank among them. */
+	[[dont_unroll]] for (uint g = 0; g <= NR_GROUPS; g++) {
+		uint i = 32 * g + lane;
+		bool is_there = g < NR_GROUPS ? i < nr_litlen : lane < nr_dist;
+		uint at = g < NR_GROUPS ? i : nr_litlen + lane;
+		uint length = is_there ? table[at] : 0;
+		uint like = lanes_like(length);
+		uint rank = bitCount(like & lanes_below);
 
-		rank[g] = bitCount(like & lanes_below);
-		if (rank[g] == 0)
-			table[COUNTS + 16 * g + length[g]] = bitCount(like);
+		if (rank == 0)
+			counts[16 * g + length] = bitCount(like);
+		/* Without an end the block could only run into the end of the input. */
+		if (i == 256 && length == 0)
+			is_bad = true;
+		meet();
+		table[RANKS + i] = length << 8 | rank;
 	}
 	meet();
 	if (lane < 16) {
-		[[unroll]] for (uint g = 0; g < NR_GROUPS; g++) {
-			uint n = table[COUNTS + 16 * g + lane];
+		for (uint g = 0; g < NR_GROUPS; g++) {
+			uint n = counts[16 * g + lane];
 
-			table[COUNTS + 16 * g + lane] = count;
+			counts[16 * g + lane] = count;
 			count += n;
 		}
 	} else {
-		count = table[COUNTS + 16 * NR_GROUPS + lane - 16];
-		table[COUNTS + 16 * NR_GROUPS + lane - 16] = 0;
+		count = counts[16 * NR_GROUPS + lane - 16];
+		counts[16 * NR_GROUPS + lane - 16] = 0;
 	}
 	if (!count_codes(count, nr_shorter))
 		is_bad = true;
-	descriptor[lane] = nr_shorter;
+	scratch[lane] = nr_shorter;
 	meet();
-	[[unroll]] for (uint g = 0; g <= NR_GROUPS; g++) {
+	[[dont_unroll]] for (uint g = 0; g <= NR_GROUPS; g++) {
+		uint v = table[RANKS + 32 * g + lane];
+		uint length = v >> 8;
 		uint tree = g < NR_GROUPS ? 0 : 16;
-		uint at = descriptor[tree + length[g]] + table[COUNTS + 16 * g + length[g]] + rank[g];
+		uint at = scratch[tree + length] + counts[16 * g + length] + (v & 255);
 
-		if (length[g] != 0) {
-			if (g < NR_GROUPS)
-				sorted[min(at, NR_LITLEN - 1)] = litlen_entry(32 * g + lane);
-			else
-				sorted[NR_LITLEN + min(at, 31)] = dist_entry(lane);
-		}
+		if (length != 0 && g < NR_GROUPS)
+			sorted[min(at, NR_LITLEN - 1)] = litlen_entry(32 * g + lane);
+		else if (length != 0)
+			sorted[NR_LITLEN + min(at, 31)] = dist_entry(lane);
 	}
-	meet();
-	FILL(0, LITLEN_BITS, 0)
-	FILL(LITLEN_SIZE, DIST_BITS, 16)
 	meet();
 }
 
@@ -565,7 +674,7 @@ uint precode_symbol(uint i)
 
 const uint PRECODE_BITS = 7;
 
-/* Reads the code for code lengths: its symbols by codeword go to `source`, offsets to `descriptor`. */
+/* Reads the code for code lengths: its symbols by codeword go to scratch[32], offsets to scratch[0]. */
 void read_precode(uint nr_precode, out uint ends[PRECODE_BITS])
 {
 	uint nbits = lane < nr_precode ? uint(acc) & 7 : 0;
@@ -574,9 +683,9 @@ void read_precode(uint nr_precode, out uint ends[PRECODE_BITS])
 	take(lane < nr_precode ? 3 : 0);
 	settle();
 	if (lane < 19)
-		source[precode_symbol(lane)] = nbits;
+		scratch[32 + precode_symbol(lane)] = nbits;
 	meet();
-	nbits = lane < 19 ? source[lane] : 0;
+	nbits = lane < 19 ? scratch[32 + lane] : 0;
 	meet();
 	[[unroll]] for (uint n = 1; n <= PRECODE_BITS; n++) {
 		uint mask = ballot(nbits == n);
@@ -585,7 +694,7 @@ void read_precode(uint nr_precode, out uint ends[PRECODE_BITS])
 		if (nbits == n)
 			place = nr + bitCount(mask & lanes_below);
 		if (lane == 0)
-			descriptor[n] = nr - (space >> shift);
+			scratch[n] = nr - (space >> shift);
 		nr += bitCount(mask);
 		space += bitCount(mask) << shift;
 		ends[n - 1] = space;
@@ -593,7 +702,7 @@ void read_precode(uint nr_precode, out uint ends[PRECODE_BITS])
 			nr_one = nr;
 	}
 	if (nbits != 0)
-		source[place] = lane;
+		scratch[32 + place] = lane;
 	meet();
 	if (space != 1u << PRECODE_BITS && (nr != 1 || nr_one != 1))
 		is_bad = true;
@@ -616,7 +725,7 @@ void read_lengths(uint nr_lengths, uint ends[PRECODE_BITS])
 
 		[[unroll]] for (uint n = 1; n < PRECODE_BITS; n++)
 			nbits += code >= ends[n - 1] ? 1 : 0;
-		symbol = source[((code >> (PRECODE_BITS - nbits)) + descriptor[nbits]) & 31];
+		symbol = scratch[32 + (((code >> (PRECODE_BITS - nbits)) + scratch[nbits]) & 31)];
 		extra = symbol < 16 ? 0 : symbol == 16 ? 2 : symbol == 17 ? 3 : 7;
 		times = symbol < 16 ? 1 : symbol == 18 ? 11 : 3;
 		times += bitfieldExtract(bits, int(nbits), int(extra));
@@ -655,7 +764,7 @@ void read_codes(uint nr_litlen, uint nr_dist, uint nr_precode)
 		return;
 	read_lengths(nr_litlen + nr_dist, ends);
 	if (!any_of_all(is_bad))
-		build(nr_litlen, nr_dist);
+		sort_codes(nr_litlen, nr_dist);
 }
 
 void make_fixed_codes()
@@ -663,57 +772,61 @@ void make_fixed_codes()
 	for (uint i = lane; i < 320; i += 32)
 		table[i] = i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : i < 288 ? 8 : 5;
 	meet();
-	build(288, 32);
+	sort_codes(288, 32);
 }
 
-void decode_symbols()
+/*
+ * A round. A token is complete in the round after it was begun, when its lane may have read a
+ * distance; then it is what the lane leaves.
+ */
+uint decode_round()
 {
-	token t = token(0, 0, 0);
-	bool has_ended = false;
+	uint bits = uint(acc);
+	uint entry = 0, nbits, code_nbits, value, token;
 
-	for (;;) {
-		bool owes = t.nbytes != 0 && int(t.source) >= 0;
-		uint bits = uint(acc);
-		uint total, entry = 0, nbits, code_nbits, value;
+	if (owed != 0)
+		entry = table[LITLEN_SIZE + (bits & ((1u << DIST_BITS) - 1))];
+	else if (!has_ended)
+		entry = table[bits & (LITLEN_SIZE - 1)];
+	if (any_of_all((entry & SPECIAL) != 0)) {
+		uint ends;
 
-		if (owes)
-			entry = table[LITLEN_SIZE + (bits & ((1u << DIST_BITS) - 1))];
-		else if (!has_ended)
-			entry = table[bits & (LITLEN_SIZE - 1)];
-		t.begin = sum_below(t.nbytes, total);
-		if (any_of_all((entry & SPECIAL) != 0)) {
-			uint ends;
-
-			if ((entry & (SPECIAL | END)) == SPECIAL)
-				entry = long_entry(bits, owes);
-			ends = ballot((entry & END) != 0);
-			if (ends != 0) {
-				has_ended = true;
-				if (!owes && lane > findLSB(ends))
-					entry = 0;
-			}
-			is_bad = is_bad || (entry & (SPECIAL | END)) == SPECIAL;
+		if ((entry & (SPECIAL | END)) == SPECIAL)
+			entry = long_entry(bits, owed != 0);
+		ends = ballot((entry & END) != 0);
+		if (ends != 0) {
+			has_ended = true;
+			if (owed == 0 && lane > findLSB(ends))
+				entry = 0;
 		}
-		nbits = entry & 31;
-		code_nbits = entry >> CODE_SHIFT & 15;
-		value = (entry >> BASE_SHIFT) +
-			bitfieldExtract(bits, int(code_nbits), int(nbits - code_nbits));
-		take(nbits);
-		settle();
-		if (owes) {
-			t.source = value;
-			is_bad = is_bad || value > done + t.begin;
-		}
-		if (any_of_all(is_bad || total > dst_nbytes - done)) {
-			is_bad = true;
-			return;
-		}
-		write_round(t, total);
-		t.nbytes = owes || (entry & SPECIAL) != 0 ? 0 : (entry & LITERAL) != 0 ? 1 : value;
-		t.source = (entry & LITERAL) != 0 ? value | LITERAL_BYTE : 0;
-		if (has_ended && !any_of_all(t.nbytes != 0))
-			return;
+		is_bad = is_bad || (entry & (SPECIAL | END)) == SPECIAL;
 	}
+	nbits = entry & 31;
+	code_nbits = entry >> CODE_SHIFT & 15;
+	value = (entry >> BASE_SHIFT) +
+		bitfieldExtract(bits, int(code_nbits), int(nbits - code_nbits));
+	take(nbits);
+	settle();
+	/* No tile has room for a length or a distance of more than 16 bits. */
+	is_bad = is_bad || value > 0xffff;
+	token = owed != 0 ? owed << 16 | (value & 0xffff) : last;
+	last = (entry & LITERAL) != 0 ? (256 + value) << 16 : 0;
+	owed = owed != 0 || (entry & (LITERAL | SPECIAL)) != 0 ? 0 : value & 0xffff;
+	return token;
+}
+
+/* Fills a batch; returns how many rounds it has. The block ends when no lane has anything left. */
+uint decode_batch(uint half_out)
+{
+	uint nr = 0;
+
+	while (nr < BATCH && state == AT_SYMBOLS) {
+		tokens[half_out][32 * nr + lane] = decode_round();
+		nr++;
+		if (has_ended && !any_of_all((owed | last) != 0))
+			state = is_final ? AT_END : AT_HEAD;
+	}
+	return nr;
 }
 
 /*
@@ -723,9 +836,9 @@ void decode_symbols()
 void decode_stored(uint nbytes)
 {
 	uint round = (nr_bits - 32) >> 3;
-	uint rank = 0;
+	uint rank = 0, at = position;
 
-	if (nbytes > dst_nbytes - done) {
+	if (nbytes > dst_nbytes - at) {
 		is_bad = true;
 		return;
 	}
@@ -740,8 +853,8 @@ void decode_stored(uint nbytes)
 		acc = acc >> 32 | uint64_t(src.at[next + rank]) << (nr_bits - 32);
 		next += 32;
 		[[unroll]] for (uint k = 0; k < 4; k++)
-			store(done + 32 * k + lane, bits >> 8 * k & 255);
-		done += 128;
+			store(at + 32 * k + lane, bits >> 8 * k & 255);
+		at += 128;
 	}
 	if (is_native) {
 		window = next;
@@ -752,49 +865,112 @@ void decode_stored(uint nbytes)
 		uint n = min(nbytes, 32);
 
 		if (lane < n) {
-			store(done + lane, uint(acc) & 255);
+			store(at + lane, uint(acc) & 255);
 			take(8);
 		}
 		settle();
-		done += n;
+		at += n;
 		nbytes -= n;
 	}
-	meet_for_output();
+	meet();
+	if (lane == 0)
+		position = at;
 }
 
-void decode_tile()
+/* The head of a block, and its codes. Leaves the state that the block is to be decoded in. */
+void read_head()
 {
-	bool is_final;
+	uint head = value_of(uint(acc), 0);
+	uint type = head >> 1 & 3;
 
-	begin_input();
-	do {
-		uint head = value_of(uint(acc), 0);
-		uint type = head >> 1 & 3;
+	/* At most one word is needed after header and counts, so one settle() does for both. */
+	if (lane == 0)
+		take(type == 0 ? 19 : type == 2 ? 17 : 3);
+	settle();
+	is_final = (head & 1) != 0;
+	has_ended = false;
+	stored_nbytes = head >> 3 & 0xffff;
+	state = type == 0 ? AT_STORED : AT_TABLES;
+	if (type == 1)
+		make_fixed_codes();
+	else if (type == 2)
+		read_codes((head >> 3 & 31) + 257, (head >> 8 & 31) + 1, (head >> 13 & 15) + 4);
+	else if (type == 3)
+		is_bad = true;
+}
 
-		/* At most one word is needed after header and counts, so one settle() does for both. */
-		if (lane == 0)
-			take(type == 0 ? 19 : type == 2 ? 17 : 3);
-		settle();
-		is_final = (head & 1) != 0;
-		if (type == 0)
-			decode_stored(head >> 3 & 0xffff);
-		else if (type == 1)
-			make_fixed_codes();
-		else if (type == 2)
-			read_codes((head >> 3 & 31) + 257, (head >> 8 & 31) + 1, (head >> 13 & 15) + 4);
-		else
-			is_bad = true;
-		is_bad = any_of_all(is_bad);
-		if (type != 0 && !is_bad)
-			decode_symbols();
-		is_bad = any_of_all(is_bad);
-	} while (!is_bad && !is_final);
-	is_bad = is_bad || done != dst_nbytes;
+/* A step of the decoder. It has to hold if the arranger has not yet finished with its batch. */
+void decode(uint step, uint half_out, bool must_hold, bool is_drained)
+{
+	uint nr = 0;
+	bool wants = false;
+
+	if (state == AT_TABLES) {
+		state = AT_SYMBOLS;
+	} else if (!must_hold) {
+		if (state == AT_SYMBOLS) {
+			nr = decode_batch(half_out);
+		} else if (state == AT_STORED && is_drained) {
+			decode_stored(stored_nbytes);
+			state = is_final ? AT_END : AT_HEAD;
+		} else if (state == AT_HEAD) {
+			read_head();
+			wants = state == AT_TABLES;
+		}
+	}
+	is_bad = any_of_all(is_bad);
+	if (lane == 0) {
+		if (!must_hold)
+			nr_rounds[half_out] = nr;
+		wants_tables[step & 1] = wants ? 1 : 0;
+		is_finished[step & 1] = state == AT_END ? 1 : 0;
+		if (is_bad)
+			is_broken[step & 1] = 1;
+	}
+}
+
+/* Returns whether the tile is decoded. */
+bool decode_tile(uint role, uint nr_roles)
+{
+	bool decodes = role == 0;
+	bool arranges = role == min(1, nr_roles - 1);
+	bool writes = nr_roles < 3 ? arranges : role >= 2;
+	uint nr_writers = nr_roles < 3 ? 1 : nr_roles - 2;
+	uint writer = nr_roles < 3 ? 0 : role - 2;
+	uint batch = 0;
+
+	if (decodes)
+		begin_input();
+	/* The loop ends, since each batch uses up input and each window advances in one. */
+	for (uint step = 0;; step++) {
+		uint now = step & 1, then = now ^ 1;
+		window_info w = windows[then];
+		bool must_hold = w.left != 0;
+		bool is_drained = nr_rounds[batch & 1] == 0 && w.nbytes == 0;
+
+		if (is_broken[then] != 0)
+			return false;
+		if (is_drained && is_finished[then] != 0)
+			return position == dst_nbytes;
+		batch += must_hold ? 0 : 1;
+		if (wants_tables[then] != 0)
+			make_tables(32 * role + lane, 32 * nr_roles);
+		if (decodes)
+			decode(step, batch & 1, must_hold, is_drained);
+		if (arranges && !arrange(batch & 1 ^ 1, now, w) && lane == 0)
+			is_broken[now] = 1;
+		if (writes && w.nbytes != 0)
+			write_window(then, w, writer, nr_writers);
+		meet_all();
+	}
+	return false;
 }
 
 void main()
 {
 	uint index = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
+	uint role = is_native ? gl_SubgroupID : 0;
+	bool is_good = false;
 	tile t;
 
 	if (index >= nr_tiles)
@@ -802,19 +978,24 @@ void main()
 	t = tiles.at[index];
 	lane = is_native ? gl_SubgroupInvocationID : gl_LocalInvocationIndex;
 	lanes_below = (1u << lane) - 1;
-	if (lane < 3)
-		exchanged_bits[lane] = 0;
-	meet();
+	if (gl_LocalInvocationIndex < 3)
+		exchanged_bits[gl_LocalInvocationIndex] = 0;
+	if (gl_LocalInvocationIndex < 2) {
+		nr_rounds[gl_LocalInvocationIndex] = 0;
+		windows[gl_LocalInvocationIndex] = window_info(0, 0, 0, 0);
+		wants_tables[gl_LocalInvocationIndex] = 0;
+		is_finished[gl_LocalInvocationIndex] = 0;
+		is_broken[gl_LocalInvocationIndex] = 0;
+		position = 0;
+	}
+	meet_all();
 	src = words(t.src);
 	nr_words = t.src_nbytes / 4;
 	dst = plain_bytes(t.dst);
 	dst_shared = shared_bytes(t.dst);
 	dst_nbytes = min(t.dst_nbytes, 65536);
-	done = 0;
-	if (nr_words < 32)
-		is_bad = true;
-	else
-		decode_tile();
-	if (lane == 0)
-		status.at[index] = is_bad ? 1 : 0;
+	if (nr_words >= 32)
+		is_good = decode_tile(role, is_native ? gl_NumSubgroups : 1);
+	if (gl_LocalInvocationIndex == 0)
+		status.at[index] = is_good ? 0 : 1;
 }

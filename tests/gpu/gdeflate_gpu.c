@@ -577,10 +577,16 @@ struct arguments {
 static int usage(void)
 {
 	fprintf(stderr, "usage: gdeflate_gpu [--device NAME] [--shader FILE] [--emulate] "
-			"[--bits L,D]\n"
+			"[--shape S,L,D,B]\n"
 			"                    [--validate] [--fuzz ROUNDS] FOLDER...\n"
 			"                    --bench STREAM...\n");
 	return 2;
+}
+
+static bool parse_shape(struct gpu_shape *s, const char *text)
+{
+	return sscanf(text, "%u,%u,%u,%u", &s->nr_subgroups, &s->litlen_bits, &s->dist_bits,
+		      &s->batch) == 4;
 }
 
 static bool parse(struct arguments *a, int argc, char **argv)
@@ -602,8 +608,7 @@ static bool parse(struct arguments *a, int argc, char **argv)
 			a->gpu.shader = argv[++i];
 		else if (!strcmp(argv[i], "--fuzz") && has_value)
 			a->nr_fuzz_rounds = (unsigned)strtoul(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--bits") || !has_value ||
-			 sscanf(argv[++i], "%u,%u", &a->gpu.litlen_bits, &a->gpu.dist_bits) != 2)
+		else if (strcmp(argv[i], "--shape") || !has_value || !parse_shape(&a->gpu.shape, argv[++i]))
 			return false;
 	}
 	a->operands = argv + i;

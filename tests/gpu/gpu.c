@@ -85,6 +85,7 @@ struct gpu {
 	VkQueue queue;
 	uint32_t family;
 	bool is_native;
+	struct gpu_shape shape;
 	VkPipelineLayout layout;
 	VkPipeline pipeline;
 	VkCommandPool pool;
@@ -357,16 +358,16 @@ static void load_shader(const char *path, VkShaderModuleCreateInfo *info)
 
 static void create_pipeline(struct gpu *g, const struct gpu_options *o)
 {
-	struct {
-		VkBool32 is_native;
-		uint32_t litlen_bits, dist_bits;
-	} constants = { g->is_native, o->litlen_bits, o->dist_bits };
-	VkSpecializationMapEntry entries[] = { { 0, 0, 4 }, { 1, 4, 4 }, { 2, 8, 4 } };
+	const uint32_t constants[] = { 32 * g->shape.nr_subgroups, g->is_native,
+				       g->shape.litlen_bits, g->shape.dist_bits, g->shape.batch };
+	VkSpecializationMapEntry entries[] = {
+		{ 0, 0, 4 }, { 1, 4, 4 }, { 2, 8, 4 }, { 3, 12, 4 }, { 4, 16, 4 },
+	};
 	VkSpecializationInfo specialization = {
-		.mapEntryCount = o->litlen_bits ? 3 : 1,
+		.mapEntryCount = 5,
 		.pMapEntries = entries,
 		.dataSize = sizeof(constants),
-		.pData = &constants,
+		.pData = constants,
 	};
 	VkPushConstantRange range = { VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof(struct parameters) };
 	VkPipelineLayoutCreateInfo layout = {
@@ -456,6 +457,11 @@ struct gpu *gpu_create(const struct gpu_options *options)
 	g->is_native = !options->is_emulated && g->properties13.minSubgroupSize <= 32 &&
 		       g->properties13.maxSubgroupSize >= 32 &&
 		       (g->properties13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
+	g->shape = options->shape;
+	if (!g->shape.nr_subgroups)
+		g->shape = (struct gpu_shape){ 4, 10, 8, 4 };
+	if (!g->is_native)
+		g->shape = (struct gpu_shape){ 1, 9, 7, 1 };
 	create_device(g);
 	create_pipeline(g, options);
 	create_commands(g);

@@ -17,12 +17,19 @@
 
 struct gpu;
 
+/* How the shader is specialized where it has subgroups of 32. All 0: as is good for few tiles. */
+struct gpu_shape {
+	uint32_t nr_subgroups;
+	uint32_t litlen_bits, dist_bits;
+	uint32_t batch;
+};
+
 struct gpu_options {
 	const char *device;  /* part of its name; NULL: the first that will do */
 	const char *shader;  /* file of SPIR-V; NULL: the one that is built in */
 	bool has_validation; /* layers on; their messages are counted */
 	bool is_emulated;    /* do without subgroups of 32 even if the device has them */
-	uint32_t litlen_bits, dist_bits; /* 0: the shader's own */
+	struct gpu_shape shape;
 };
 
 enum gpu_memory_kind {
