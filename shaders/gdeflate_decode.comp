@@ -42,7 +42,8 @@ layout(constant_id = 1) const bool is_native = false;
 /* Codewords up to these lengths are found by one look into a table. */
 layout(constant_id = 2) const uint LITLEN_BITS = 9;
 layout(constant_id = 3) const uint DIST_BITS = 7;
-layout(constant_id = 4) const uint BATCH = 1; /* rounds */
+/* Rounds in a batch. 0: no roles, but each round is written by the lanes that decoded it. */
+layout(constant_id = 4) const uint BATCH = 0;
 
 layout(buffer_reference, scalar, buffer_reference_align = 4) readonly buffer words {
 	uint at[];
@@ -109,8 +110,12 @@ const uint RANKS = 320;
 const uint TABLE_SIZE = LITLEN_SIZE + (1u << DIST_BITS) > 2 * RANKS ?
 				LITLEN_SIZE + (1u << DIST_BITS) : 2 * RANKS;
 
-const uint SPAN = 4; /* bytes that an invocation writes at once */
-const uint WINDOW_WORDS = 32;
+const uint SPAN = 2; /* bytes that a lane writes at once, without roles */
+const uint CHUNK = 32 * SPAN;
+
+const bool has_roles = BATCH != 0;
+const uint BATCH_ROOM = has_roles ? 32 * BATCH : 1; /* tokens */
+const uint WINDOW_WORDS = has_roles ? 32 : 1;
 const uint WINDOW = 32 * WINDOW_WORDS; /* bytes */
 
 shared uint table[TABLE_SIZE];
@@ -118,21 +123,29 @@ shared uint sorted[NR_LITLEN + 32]; /* entries less the codeword's bits, by code
 /* For codewords of each length, left-aligned in 15 bits; literals/lengths, then distances: */
 shared uint limit[32];	/* the first that is longer */
 shared int offset[32];	/* from a codeword to its place in `sorted` */
-shared uint counts[16 * (NR_GROUPS + 1)]; /* of codes of each length in groups of symbols */
-shared uint scratch[64]; /* the decoder's, while it reads codes */
+/*
+ * For short. While codes are read: COUNTS, of codes of each length in groups of symbols, and
+ * SCRATCH. Without roles, while a round is written: a token's source for each of those that make
+ * output, and a byte's for each byte.
+ */
+const uint COUNTS = 0;
+const uint SCRATCH = 16 * (NR_GROUPS + 1);
+const uint TOKEN_SOURCE = 0;
+const uint BYTE_SOURCE = 32;
+shared uint pool[SCRATCH + 64];
 
 /*
  * What one role leaves to the next. In a step each writes one half and reads the other one.
  *
  * A token is 0 for nothing, (256 + literal) << 16, or length << 16 | distance.
  */
-shared uint tokens[2][32 * BATCH];
+shared uint tokens[2][BATCH_ROOM];
 shared uint nr_rounds[2];
 struct piece {
 	uint token;
 	int begin; /* in the batch */
 };
-shared piece pieces[2][32 * BATCH]; /* tokens that are something */
+shared piece pieces[2][BATCH_ROOM]; /* tokens that are something */
 struct map_word {
 	uint begins; /* bytes at which a token begins, as bits */
 	uint before; /* tokens that begin before, less one */
@@ -151,7 +164,7 @@ shared uint is_finished[2]; /* no more tokens to come */
 shared uint is_broken[2];
 
 shared uint exchanged_bits[3];
-shared uint exchanged[64];
+shared uint exchanged[is_native ? 1 : 64];
 
 uint lane;
 uint lanes_below; /* as bits */
@@ -197,6 +210,20 @@ void meet()
 			       gl_SemanticsAcquireRelease);
 	} else {
 		memoryBarrierShared();
+		barrier();
+	}
+}
+
+/* The same, and they see the output written before it. */
+void meet_for_output()
+{
+	if (is_native) {
+		controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup,
+			       gl_StorageSemanticsShared | gl_StorageSemanticsBuffer,
+			       gl_SemanticsAcquireRelease);
+	} else {
+		memoryBarrierShared();
+		memoryBarrierBuffer();
 		barrier();
 	}
 }
@@ -290,9 +317,10 @@ uint sum_below(uint v, out uint total)
 
 /* ------------------------------------------------------------------- input */
 
-uint word_or_zero(uint i)
+/* Past the end, any word: not looked at here, so that nobody waits for it yet. */
+uint word(uint i)
 {
-	return i < nr_words ? src.at[i] : 0;
+	return src.at[min(i, nr_words - 1)];
 }
 
 void begin_input()
@@ -302,8 +330,8 @@ void begin_input()
 	next = 32;
 	if (is_native) {
 		window = 32;
-		window_low = word_or_zero(32 + lane);
-		window_high = word_or_zero(64 + lane);
+		window_low = word(32 + lane);
+		window_high = word(64 + lane);
 	}
 }
 
@@ -324,32 +352,33 @@ void settle()
 	uint mask = ballot(needs);
 	uint rank = bitCount(mask & lanes_below);
 	uint n = bitCount(mask);
-	uint word;
+	uint got;
 
 	if (is_native) {
 		uint i = next - window + rank;
 		uint low = subgroupShuffle(window_low, i & 31);
 		uint high = subgroupShuffle(window_high, i & 31);
 
-		word = i < 32 ? low : high;
+		got = i < 32 ? low : high;
 	} else {
-		word = needs ? word_or_zero(next + rank) : 0;
+		got = word(next + rank);
 	}
 	if (next + n > nr_words) {
 		bool is_past = needs && next + rank >= nr_words;
 
+		got = is_past ? 0 : got;
 		is_bad = is_bad || (is_past && is_starving);
 		is_starving = is_starving || is_past;
 	}
 	if (needs) {
-		acc |= uint64_t(word) << nr_bits;
+		acc |= uint64_t(got) << nr_bits;
 		nr_bits += 32;
 	}
 	next += n;
 	if (is_native && next - window >= 32) {
 		window += 32;
 		window_low = window_high;
-		window_high = word_or_zero(window + 32 + lane);
+		window_high = word(window + 32 + lane);
 	}
 }
 
@@ -381,7 +410,7 @@ uint token_nbytes(uint token)
  */
 bool arrange(uint half_in, uint half_out, window_info before)
 {
-	uint word[BATCH], begin[BATCH];
+	uint got[BATCH + 1], begin[BATCH + 1]; /* not of no size */
 	uint nr = nr_rounds[half_in];
 	uint at = position, total = 0, nr_pieces = 0, nr_begun = 0, round_total, bits, dummy;
 	int from = before.left != 0 ? before.begin + int(before.nbytes) : 0;
@@ -394,27 +423,27 @@ bool arrange(uint half_in, uint half_out, window_info before)
 	}
 	map[half_out][lane].begins = 0;
 	[[unroll]] for (uint i = 0; i < BATCH; i++)
-		word[i] = i < nr ? tokens[half_in][32 * i + lane] : 0;
+		got[i] = i < nr ? tokens[half_in][32 * i + lane] : 0;
 	[[unroll]] for (uint i = 0; i < BATCH; i++) {
-		begin[i] = total + sum_below(token_nbytes(word[i]), round_total);
+		begin[i] = total + sum_below(token_nbytes(got[i]), round_total);
 		total += round_total;
-		is_wrong = is_wrong || (word[i] & 0xffff) > at + begin[i];
+		is_wrong = is_wrong || (got[i] & 0xffff) > at + begin[i];
 	}
 	is_wrong = is_wrong || total > dst_nbytes - at;
 	meet();
 	[[unroll]] for (uint i = 0; i < BATCH; i++) {
-		uint made = ballot(word[i] != 0);
+		uint made = ballot(got[i] != 0);
 		int b = int(begin[i]) - from;
 
-		if (word[i] != 0) {
+		if (got[i] != 0) {
 			pieces[half_out][nr_pieces + bitCount(made & lanes_below)] =
-				piece(word[i], int(begin[i]));
+				piece(got[i], int(begin[i]));
 			if (b >= 0 && b < WINDOW)
 				atomicOr(map[half_out][b >> 5].begins, 1u << (b & 31));
 		}
 		nr_pieces += bitCount(made);
 		if (from != 0)
-			nr_begun += bitCount(ballot(word[i] != 0 && b < 0));
+			nr_begun += bitCount(ballot(got[i] != 0 && b < 0));
 	}
 	meet();
 	bits = bitCount(map[half_out][lane].begins);
@@ -457,39 +486,91 @@ int look_up(uint half_in, int begin, int i)
 	return i - dist;
 }
 
-/* Literals are far below all other places. */
-bool is_literal(int from)
+void write_window(uint half_in, window_info w, uint member, uint nr_members)
 {
-	return from < -(1 << 24);
+	for (uint i = member; i < w.nbytes; i += nr_members) {
+		int from = int(i);
+
+		do
+			from = look_up(half_in, w.begin, from);
+		while (from >= 0);
+		/* Literals are far below all places. */
+		if (from >= -(1 << 24))
+			from = int(load(uint(int(w.at) + from)));
+		store(w.at + i, uint(from) & 255);
+	}
 }
 
-void write_window(uint half_in, window_info w, uint writer, uint nr_writers)
+/* ------------------------------------------------------------ without roles */
+
+/*
+ * Follows sources that lie in the chunk itself until none is left. Each pass at least doubles how far
+ * they have been followed, and a source is always before the byte that it is for.
+ */
+void follow(uint chunk, inout uint from[SPAN])
 {
-	for (uint i = 32 * SPAN * writer + lane; i - lane < w.nbytes; i += 32 * SPAN * nr_writers) {
-		int from[SPAN];
-		bool is_open = false;
+	bool is_open = false;
+
+	[[unroll]] for (uint k = 0; k < SPAN; k++)
+		is_open = is_open || int(from[k]) >= int(chunk);
+	while (any_of_all(is_open)) {
+		[[unroll]] for (uint k = 0; k < SPAN; k++)
+			pool[BYTE_SOURCE + 32 * k + lane] = from[k];
+		meet();
+		is_open = false;
+		[[unroll]] for (uint k = 0; k < SPAN; k++) {
+			if (int(from[k]) >= int(chunk))
+				from[k] = pool[BYTE_SOURCE + from[k] - chunk];
+			is_open = is_open || int(from[k]) >= int(chunk);
+		}
+		meet();
+	}
+}
+
+/* Writes the tokens of a round, from `at` in the tile on. Returns where they end, or NOTHING. */
+uint write_round(uint token, uint at)
+{
+	uint made = ballot(token != 0);
+	uint dist = token & 0xffff;
+	uint nr_begun = ~0u; /* tokens that begin before the chunk, less one */
+	uint total, end, begin = at + sum_below(token_nbytes(token), total);
+
+	end = at + total;
+	/* With a codeword that is none, a round might use up no input. */
+	if (any_of_all(is_bad || dist > begin || total > dst_nbytes - at))
+		return NOTHING;
+	if (token != 0)
+		pool[TOKEN_SOURCE + bitCount(made & lanes_below)] =
+			dist != 0 ? dist : LITERAL_BYTE | (token >> 16 & 255);
+	meet();
+	for (; at < end; at += CHUNK) {
+		uint from[SPAN];
 
 		[[unroll]] for (uint k = 0; k < SPAN; k++) {
-			from[k] = int(LITERAL_BYTE);
-			if (i + 32 * k < w.nbytes)
-				from[k] = look_up(half_in, w.begin, int(i + 32 * k));
-			is_open = is_open || from[k] >= 0;
-		}
-		while (is_open) {
-			is_open = false;
-			[[unroll]] for (uint k = 0; k < SPAN; k++) {
-				if (from[k] >= 0)
-					from[k] = look_up(half_in, w.begin, from[k]);
-				is_open = is_open || from[k] >= 0;
+			from[k] = LITERAL_BYTE;
+			if (at + 32 * k < end) {
+				uint i = begin - (at + 32 * k);
+				uint begins = or_of_all(token != 0 && i < 32 ? 1u << i : 0);
+				uint owner = nr_begun + bitCount(begins & (lanes_below << 1 | 1));
+
+				nr_begun += bitCount(begins);
+				if (at + 32 * k + lane < end) {
+					uint d = pool[TOKEN_SOURCE + owner];
+
+					from[k] = int(d) < 0 ? d : at + 32 * k + lane - d;
+				}
 			}
 		}
+		follow(at, from);
 		[[unroll]] for (uint k = 0; k < SPAN; k++)
-			if (!is_literal(from[k]))
-				from[k] = int(load(uint(int(w.at) + from[k])));
+			if (int(from[k]) >= 0)
+				from[k] = load(from[k]);
 		[[unroll]] for (uint k = 0; k < SPAN; k++)
-			if (i + 32 * k < w.nbytes)
-				store(w.at + i + 32 * k, uint(from[k]) & 255);
+			if (at + 32 * k + lane < end)
+				store(at + 32 * k + lane, from[k] & 255);
+		meet_for_output();
 	}
+	return end;
 }
 
 /* ------------------------------------------------------------------- codes */
@@ -599,7 +680,7 @@ void sort_codes(uint nr_litlen, uint nr_dist)
 	uint count = 0, nr_shorter;
 
 	for (uint i = lane; i < 16 * (NR_GROUPS + 1); i += 32)
-		counts[i] = 0;
+		pool[COUNTS + i] = 0;
 	meet();
 	/* In each group of 32 symbols: how many there are of each length, and a symbol's rank among them. */
 	[[dont_unroll]] for (uint g = 0; g <= NR_GROUPS; g++) {
@@ -611,7 +692,7 @@ void sort_codes(uint nr_litlen, uint nr_dist)
 		uint rank = bitCount(like & lanes_below);
 
 		if (rank == 0)
-			counts[16 * g + length] = bitCount(like);
+			pool[COUNTS + 16 * g + length] = bitCount(like);
 		/* Without an end the block could only run into the end of the input. */
 		if (i == 256 && length == 0)
 			is_bad = true;
@@ -621,24 +702,24 @@ void sort_codes(uint nr_litlen, uint nr_dist)
 	meet();
 	if (lane < 16) {
 		for (uint g = 0; g < NR_GROUPS; g++) {
-			uint n = counts[16 * g + lane];
+			uint n = pool[COUNTS + 16 * g + lane];
 
-			counts[16 * g + lane] = count;
+			pool[COUNTS + 16 * g + lane] = count;
 			count += n;
 		}
 	} else {
-		count = counts[16 * NR_GROUPS + lane - 16];
-		counts[16 * NR_GROUPS + lane - 16] = 0;
+		count = pool[COUNTS + 16 * NR_GROUPS + lane - 16];
+		pool[COUNTS + 16 * NR_GROUPS + lane - 16] = 0;
 	}
 	if (!count_codes(count, nr_shorter))
 		is_bad = true;
-	scratch[lane] = nr_shorter;
+	pool[SCRATCH + lane] = nr_shorter;
 	meet();
 	[[dont_unroll]] for (uint g = 0; g <= NR_GROUPS; g++) {
 		uint v = table[RANKS + 32 * g + lane];
 		uint length = v >> 8;
 		uint tree = g < NR_GROUPS ? 0 : 16;
-		uint at = scratch[tree + length] + counts[16 * g + length] + (v & 255);
+		uint at = pool[SCRATCH + tree + length] + pool[COUNTS + 16 * g + length] + (v & 255);
 
 		if (length != 0 && g < NR_GROUPS)
 			sorted[min(at, NR_LITLEN - 1)] = litlen_entry(32 * g + lane);
@@ -674,7 +755,7 @@ uint precode_symbol(uint i)
 
 const uint PRECODE_BITS = 7;
 
-/* Reads the code for code lengths: its symbols by codeword go to scratch[32], offsets to scratch[0]. */
+/* Reads the code for code lengths: its symbols by codeword go to SCRATCH + 32, offsets to SCRATCH. */
 void read_precode(uint nr_precode, out uint ends[PRECODE_BITS])
 {
 	uint nbits = lane < nr_precode ? uint(acc) & 7 : 0;
@@ -683,9 +764,9 @@ void read_precode(uint nr_precode, out uint ends[PRECODE_BITS])
 	take(lane < nr_precode ? 3 : 0);
 	settle();
 	if (lane < 19)
-		scratch[32 + precode_symbol(lane)] = nbits;
+		pool[SCRATCH + 32 + precode_symbol(lane)] = nbits;
 	meet();
-	nbits = lane < 19 ? scratch[32 + lane] : 0;
+	nbits = lane < 19 ? pool[SCRATCH + 32 + lane] : 0;
 	meet();
 	[[unroll]] for (uint n = 1; n <= PRECODE_BITS; n++) {
 		uint mask = ballot(nbits == n);
@@ -694,7 +775,7 @@ void read_precode(uint nr_precode, out uint ends[PRECODE_BITS])
 		if (nbits == n)
 			place = nr + bitCount(mask & lanes_below);
 		if (lane == 0)
-			scratch[n] = nr - (space >> shift);
+			pool[SCRATCH + n] = nr - (space >> shift);
 		nr += bitCount(mask);
 		space += bitCount(mask) << shift;
 		ends[n - 1] = space;
@@ -702,7 +783,7 @@ void read_precode(uint nr_precode, out uint ends[PRECODE_BITS])
 			nr_one = nr;
 	}
 	if (nbits != 0)
-		scratch[32 + place] = lane;
+		pool[SCRATCH + 32 + place] = lane;
 	meet();
 	if (space != 1u << PRECODE_BITS && (nr != 1 || nr_one != 1))
 		is_bad = true;
@@ -725,7 +806,7 @@ void read_lengths(uint nr_lengths, uint ends[PRECODE_BITS])
 
 		[[unroll]] for (uint n = 1; n < PRECODE_BITS; n++)
 			nbits += code >= ends[n - 1] ? 1 : 0;
-		symbol = scratch[32 + (((code >> (PRECODE_BITS - nbits)) + scratch[nbits]) & 31)];
+		symbol = pool[SCRATCH + 32 + (((code >> (PRECODE_BITS - nbits)) + pool[SCRATCH + nbits]) & 31)];
 		extra = symbol < 16 ? 0 : symbol == 16 ? 2 : symbol == 17 ? 3 : 7;
 		times = symbol < 16 ? 1 : symbol == 18 ? 11 : 3;
 		times += bitfieldExtract(bits, int(nbits), int(extra));
@@ -858,8 +939,8 @@ void decode_stored(uint nbytes)
 	}
 	if (is_native) {
 		window = next;
-		window_low = word_or_zero(next + lane);
-		window_high = word_or_zero(next + 32 + lane);
+		window_low = word(next + lane);
+		window_high = word(next + 32 + lane);
 	}
 	while (nbytes > 0) {
 		uint n = min(nbytes, 32);
@@ -872,9 +953,10 @@ void decode_stored(uint nbytes)
 		at += n;
 		nbytes -= n;
 	}
-	meet();
+	meet_for_output();
 	if (lane == 0)
 		position = at;
+	meet();
 }
 
 /* The head of a block, and its codes. Leaves the state that the block is to be decoded in. */
@@ -929,7 +1011,42 @@ void decode(uint step, uint half_out, bool must_hold, bool is_drained)
 	}
 }
 
-/* Returns whether the tile is decoded. */
+/* Without roles. Returns whether the tile is decoded. */
+bool decode_tile_alone()
+{
+	uint at = 0;
+
+	begin_input();
+	while (state != AT_END) {
+		read_head();
+		if (any_of_all(is_bad))
+			return false;
+		if (state == AT_STORED) {
+			decode_stored(stored_nbytes);
+			at = position;
+			state = is_final ? AT_END : AT_HEAD;
+		} else {
+			make_tables(lane, 32);
+			meet();
+			state = AT_SYMBOLS;
+			while (state == AT_SYMBOLS) {
+				at = write_round(decode_round(), at);
+				if (at == NOTHING)
+					return false;
+				if (has_ended && !any_of_all((owed | last) != 0))
+					state = is_final ? AT_END : AT_HEAD;
+			}
+			if (lane == 0)
+				position = at;
+			meet();
+		}
+		if (any_of_all(is_bad))
+			return false;
+	}
+	return at == dst_nbytes;
+}
+
+/* With roles. Returns whether the tile is decoded. */
 bool decode_tile(uint role, uint nr_roles)
 {
 	bool decodes = role == 0;
@@ -960,7 +1077,7 @@ bool decode_tile(uint role, uint nr_roles)
 		if (arranges && !arrange(batch & 1 ^ 1, now, w) && lane == 0)
 			is_broken[now] = 1;
 		if (writes && w.nbytes != 0)
-			write_window(then, w, writer, nr_writers);
+			write_window(then, w, 32 * writer + lane, 32 * nr_writers);
 		meet_all();
 	}
 	return false;
@@ -995,7 +1112,8 @@ void main()
 	dst_shared = shared_bytes(t.dst);
 	dst_nbytes = min(t.dst_nbytes, 65536);
 	if (nr_words >= 32)
-		is_good = decode_tile(role, is_native ? gl_NumSubgroups : 1);
+		is_good = has_roles ? decode_tile(role, is_native ? gl_NumSubgroups : 1)
+				    : decode_tile_alone();
 	if (gl_LocalInvocationIndex == 0)
 		status.at[index] = is_good ? 0 : 1;
 }

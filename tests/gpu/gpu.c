@@ -459,9 +459,9 @@ struct gpu *gpu_create(const struct gpu_options *options)
 		       (g->properties13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
 	g->shape = options->shape;
 	if (!g->shape.nr_subgroups)
-		g->shape = (struct gpu_shape){ 4, 10, 8, 4 };
+		g->shape = (struct gpu_shape){ 16, 10, 8, 4 };
 	if (!g->is_native)
-		g->shape = (struct gpu_shape){ 1, 9, 7, 1 };
+		g->shape.nr_subgroups = 1;
 	create_device(g);
 	create_pipeline(g, options);
 	create_commands(g);
