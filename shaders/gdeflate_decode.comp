@@ -26,6 +26,7 @@
 #extension GL_EXT_scalar_block_layout : require
 #extension GL_EXT_shader_8bit_storage : require
 #extension GL_EXT_shader_explicit_arithmetic_types_int8 : require
+#extension GL_EXT_shader_explicit_arithmetic_types_int16 : require
 #extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
@@ -44,6 +45,8 @@ layout(constant_id = 2) const uint LITLEN_BITS = 9;
 layout(constant_id = 3) const uint DIST_BITS = 7;
 /* Rounds in a batch. 0: no roles, but each round is written by the lanes that decoded it. */
 layout(constant_id = 4) const uint BATCH = 0;
+/* Without roles, each subgroup of a workgroup may have a tile of its own. */
+layout(constant_id = 5) const uint SLOTS = 1;
 
 layout(buffer_reference, scalar, buffer_reference_align = 4) readonly buffer words {
 	uint at[];
@@ -105,10 +108,9 @@ const uint LITERAL_BYTE = 1u << 31; /* a byte's source: its value, instead of a 
 const uint NOTHING = ~0u;
 
 const uint LITLEN_SIZE = 1u << LITLEN_BITS;
-/* Before it is made, code lengths and their ranks are there. */
-const uint RANKS = 320;
-const uint TABLE_SIZE = LITLEN_SIZE + (1u << DIST_BITS) > 2 * RANKS ?
-				LITLEN_SIZE + (1u << DIST_BITS) : 2 * RANKS;
+/* Before the table is made, code lengths are there, of NR_LITLEN + 32 symbols at most. */
+const uint TABLE_SIZE = LITLEN_SIZE + (1u << DIST_BITS) > NR_LITLEN + 32 ?
+				LITLEN_SIZE + (1u << DIST_BITS) : NR_LITLEN + 32;
 
 const uint SPAN = 2; /* bytes that a lane writes at once, without roles */
 const uint CHUNK = 32 * SPAN;
@@ -118,21 +120,31 @@ const uint BATCH_ROOM = has_roles ? 32 * BATCH : 1; /* tokens */
 const uint WINDOW_WORDS = has_roles ? 32 : 1;
 const uint WINDOW = 32 * WINDOW_WORDS; /* bytes */
 
-shared uint table[TABLE_SIZE];
-shared uint sorted[NR_LITLEN + 32]; /* entries less the codeword's bits, by codeword; distances behind */
-/* For codewords of each length, left-aligned in 15 bits; literals/lengths, then distances: */
-shared uint limit[32];	/* the first that is longer */
-shared int offset[32];	/* from a codeword to its place in `sorted` */
 /*
- * For short. While codes are read: COUNTS, of codes of each length in groups of symbols, and
- * SCRATCH. Without roles, while a round is written: a token's source for each of those that make
- * output, and a byte's for each byte.
+ * Shared memory decides how many tiles are decoded at a time, so there is little of it, and what
+ * is not needed at the same time lies in the same place.
+ */
+shared uint all_tables[SLOTS][TABLE_SIZE];
+shared uint16_t all_sorted[SLOTS][NR_LITLEN + 32]; /* symbols by codeword; distances behind */
+/* For codewords of each length, left-aligned in 15 bits; literals/lengths, then distances: */
+shared uint all_limits[SLOTS][32];  /* the first that is longer */
+shared int all_offsets[SLOTS][32]; /* from a codeword to its place in `sorted` */
+/*
+ * For short. While codes are read: COUNTS, of codes of each length, and SCRATCH. Without roles,
+ * while a round is written: a token's source for each of those that make output, and a byte's for
+ * each byte.
  */
 const uint COUNTS = 0;
-const uint SCRATCH = 16 * (NR_GROUPS + 1);
+const uint SCRATCH = 32;
 const uint TOKEN_SOURCE = 0;
 const uint BYTE_SOURCE = 32;
-shared uint pool[SCRATCH + 64];
+shared uint all_pools[SLOTS][96];
+
+#define table all_tables[SLOTS == 1 ? 0 : slot]
+#define sorted all_sorted[SLOTS == 1 ? 0 : slot]
+#define limit all_limits[SLOTS == 1 ? 0 : slot]
+#define offset all_offsets[SLOTS == 1 ? 0 : slot]
+#define pool all_pools[SLOTS == 1 ? 0 : slot]
 
 /*
  * What one role leaves to the next. In a step each writes one half and reads the other one.
@@ -166,6 +178,7 @@ shared uint is_broken[2];
 shared uint exchanged_bits[3];
 shared uint exchanged[is_native ? 1 : 64];
 
+uint slot = 0;
 uint lane;
 uint lanes_below; /* as bits */
 uint turn_bits = 0;
@@ -527,15 +540,17 @@ void follow(uint chunk, inout uint from[SPAN])
 	}
 }
 
-/* Writes the tokens of a round, from `at` in the tile on. Returns where they end, or NOTHING. */
-uint write_round(uint token, uint at)
+/*
+ * Writes the tokens of a round, from `at` in the tile on, total bytes. The lane's begins at `begin`.
+ * Returns where they end, or NOTHING.
+ */
+uint write_round(uint token, uint at, uint begin, uint total)
 {
 	uint made = ballot(token != 0);
 	uint dist = token & 0xffff;
 	uint nr_begun = ~0u; /* tokens that begin before the chunk, less one */
-	uint total, end, begin = at + sum_below(token_nbytes(token), total);
+	uint end = at + total;
 
-	end = at + total;
 	/* With a codeword that is none, a round might use up no input. */
 	if (any_of_all(is_bad || dist > begin || total > dst_nbytes - at))
 		return NOTHING;
@@ -575,26 +590,26 @@ uint write_round(uint token, uint at)
 
 /* ------------------------------------------------------------------- codes */
 
-uint litlen_entry(uint symbol)
+/* The entry of a symbol, less the codeword's bits. */
+uint entry_of(uint symbol, bool is_dist)
 {
-	uint i = symbol - 257;
-	uint extra = i < 8 ? 0 : (i >> 2) - 1;
-	uint base = i < 8 ? i + 3 : ((4 + (i & 3)) << extra) + 3;
+	uint i = is_dist ? symbol : symbol - 257;
+	uint fraction = is_dist ? 1 : 2; /* bits of a symbol below its exponent */
+	bool is_small = i < 2u << fraction;
+	uint extra = is_small ? 0 : (i >> fraction) - 1;
+	uint base = is_small ? i : ((i & ((1u << fraction) - 1)) + (1u << fraction)) << extra;
 
-	if (symbol < 256)
-		return LITERAL | symbol << BASE_SHIFT;
-	if (symbol == 256)
+	base += is_dist ? 1 : 3;
+	if (!is_dist && symbol >= 285) {
+		extra = 16;
+		base = 3;
+	}
+	if (!is_dist && symbol > 285)
+		return SPECIAL;
+	if (!is_dist && symbol == 256)
 		return SPECIAL | END;
-	if (symbol == 285)
-		return 16 | 3 << BASE_SHIFT;
-	return symbol > 285 ? SPECIAL : extra | base << BASE_SHIFT;
-}
-
-uint dist_entry(uint symbol)
-{
-	uint extra = symbol < 4 ? 0 : (symbol >> 1) - 1;
-	uint base = symbol < 4 ? symbol + 1 : ((2 + (symbol & 1)) << extra) + 1;
-
+	if (!is_dist && symbol < 256)
+		return LITERAL | symbol << BASE_SHIFT;
 	return extra | base << BASE_SHIFT;
 }
 
@@ -662,7 +677,8 @@ uint sorted_at(uint code, uint nbits, uint tree)
 			nbits += code >= limit[tree + n] ? 1 : 0;                                  \
 		table[first + i] = code >= limit[tree + index_bits]                                \
 					   ? SPECIAL                                               \
-					   : sorted[sorted_at(code, nbits, tree)] + nbits * ONE_BIT; \
+					   : entry_of(uint(sorted[sorted_at(code, nbits, tree)]), \
+							      tree != 0) + nbits * ONE_BIT; \
 	}
 
 void make_tables(uint member, uint nr_members)
@@ -677,54 +693,45 @@ void make_tables(uint member, uint nr_members)
  */
 void sort_codes(uint nr_litlen, uint nr_dist)
 {
-	uint count = 0, nr_shorter;
+	uint nr_shorter;
 
-	for (uint i = lane; i < 16 * (NR_GROUPS + 1); i += 32)
-		pool[COUNTS + i] = 0;
+	pool[COUNTS + lane] = 0;
 	meet();
-	/* In each group of 32 symbols: how many there are of each length, and a symbol's rank among them. */
+	/* By groups of 32 symbols: puts a symbol's rank among those of its length beside the length. */
 	[[dont_unroll]] for (uint g = 0; g <= NR_GROUPS; g++) {
 		uint i = 32 * g + lane;
 		bool is_there = g < NR_GROUPS ? i < nr_litlen : lane < nr_dist;
 		uint at = g < NR_GROUPS ? i : nr_litlen + lane;
 		uint length = is_there ? table[at] : 0;
 		uint like = lanes_like(length);
-		uint rank = bitCount(like & lanes_below);
+		uint count = COUNTS + (g < NR_GROUPS ? 0 : 16) + length;
+		uint before = pool[count];
 
-		if (rank == 0)
-			pool[COUNTS + 16 * g + length] = bitCount(like);
+		meet();
+		if ((like & lanes_below) == 0)
+			pool[count] = before + bitCount(like);
+		if (is_there)
+			table[at] = length << 16 | before + bitCount(like & lanes_below);
 		/* Without an end the block could only run into the end of the input. */
 		if (i == 256 && length == 0)
 			is_bad = true;
 		meet();
-		table[RANKS + i] = length << 8 | rank;
 	}
-	meet();
-	if (lane < 16) {
-		for (uint g = 0; g < NR_GROUPS; g++) {
-			uint n = pool[COUNTS + 16 * g + lane];
-
-			pool[COUNTS + 16 * g + lane] = count;
-			count += n;
-		}
-	} else {
-		count = pool[COUNTS + 16 * NR_GROUPS + lane - 16];
-		pool[COUNTS + 16 * NR_GROUPS + lane - 16] = 0;
-	}
-	if (!count_codes(count, nr_shorter))
+	if (!count_codes(pool[COUNTS + lane], nr_shorter))
 		is_bad = true;
 	pool[SCRATCH + lane] = nr_shorter;
 	meet();
 	[[dont_unroll]] for (uint g = 0; g <= NR_GROUPS; g++) {
-		uint v = table[RANKS + 32 * g + lane];
-		uint length = v >> 8;
-		uint tree = g < NR_GROUPS ? 0 : 16;
-		uint at = pool[SCRATCH + tree + length] + pool[COUNTS + 16 * g + length] + (v & 255);
+		uint i = 32 * g + lane;
+		bool is_there = g < NR_GROUPS ? i < nr_litlen : lane < nr_dist;
+		uint v = is_there ? table[g < NR_GROUPS ? i : nr_litlen + lane] : 0;
+		uint length = v >> 16;
+		uint at = pool[SCRATCH + (g < NR_GROUPS ? 0 : 16) + length] + (v & 0xffff);
 
 		if (length != 0 && g < NR_GROUPS)
-			sorted[min(at, NR_LITLEN - 1)] = litlen_entry(32 * g + lane);
+			sorted[min(at, NR_LITLEN - 1)] = uint16_t(i);
 		else if (length != 0)
-			sorted[NR_LITLEN + min(at, 31)] = dist_entry(lane);
+			sorted[NR_LITLEN + min(at, 31)] = uint16_t(lane);
 	}
 	meet();
 }
@@ -740,7 +747,7 @@ uint long_entry(uint bits, bool is_dist)
 		nbits += code >= limit[tree + n] ? 1 : 0;
 	if (code >= limit[tree + MAX_BITS])
 		return SPECIAL;
-	return sorted[sorted_at(code, nbits, tree)] + nbits * ONE_BIT;
+	return entry_of(uint(sorted[sorted_at(code, nbits, tree)]), is_dist) + nbits * ONE_BIT;
 }
 
 /* ------------------------------------------------------------------ blocks */
@@ -914,14 +921,15 @@ uint decode_batch(uint half_out)
  * In four rounds each lane uses up 32 bits, and so gets a word in one of them, always in the
  * same. So the words of four rounds come in the same order each time.
  */
-void decode_stored(uint nbytes)
+/* Returns where it ends in the tile. */
+uint decode_stored(uint nbytes, uint at)
 {
 	uint round = (nr_bits - 32) >> 3;
-	uint rank = 0, at = position;
+	uint rank = 0;
 
 	if (nbytes > dst_nbytes - at) {
 		is_bad = true;
-		return;
+		return at;
 	}
 	[[unroll]] for (uint r = 0; r < 4; r++) {
 		uint mask = ballot(round == r);
@@ -954,9 +962,7 @@ void decode_stored(uint nbytes)
 		nbytes -= n;
 	}
 	meet_for_output();
-	if (lane == 0)
-		position = at;
-	meet();
+	return at;
 }
 
 /* The head of a block, and its codes. Leaves the state that the block is to be decoded in. */
@@ -993,7 +999,10 @@ void decode(uint step, uint half_out, bool must_hold, bool is_drained)
 		if (state == AT_SYMBOLS) {
 			nr = decode_batch(half_out);
 		} else if (state == AT_STORED && is_drained) {
-			decode_stored(stored_nbytes);
+			uint end = decode_stored(stored_nbytes, position);
+
+			if (lane == 0)
+				position = end;
 			state = is_final ? AT_END : AT_HEAD;
 		} else if (state == AT_HEAD) {
 			read_head();
@@ -1022,23 +1031,23 @@ bool decode_tile_alone()
 		if (any_of_all(is_bad))
 			return false;
 		if (state == AT_STORED) {
-			decode_stored(stored_nbytes);
-			at = position;
+			at = decode_stored(stored_nbytes, at);
 			state = is_final ? AT_END : AT_HEAD;
 		} else {
 			make_tables(lane, 32);
 			meet();
 			state = AT_SYMBOLS;
 			while (state == AT_SYMBOLS) {
-				at = write_round(decode_round(), at);
+				/* The lengths are known before the distances. */
+				uint nbytes = owed != 0 ? owed : last != 0 ? 1 : 0;
+				uint total, begin = at + sum_below(nbytes, total);
+
+				at = write_round(decode_round(), at, begin, total);
 				if (at == NOTHING)
 					return false;
 				if (has_ended && !any_of_all((owed | last) != 0))
 					state = is_final ? AT_END : AT_HEAD;
 			}
-			if (lane == 0)
-				position = at;
-			meet();
 		}
 		if (any_of_all(is_bad))
 			return false;
@@ -1083,29 +1092,39 @@ bool decode_tile(uint role, uint nr_roles)
 	return false;
 }
 
-void main()
+void init_roles()
 {
-	uint index = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
-	uint role = is_native ? gl_SubgroupID : 0;
-	bool is_good = false;
-	tile t;
+	uint i = gl_LocalInvocationIndex;
 
-	if (index >= nr_tiles)
-		return;
-	t = tiles.at[index];
-	lane = is_native ? gl_SubgroupInvocationID : gl_LocalInvocationIndex;
-	lanes_below = (1u << lane) - 1;
-	if (gl_LocalInvocationIndex < 3)
-		exchanged_bits[gl_LocalInvocationIndex] = 0;
-	if (gl_LocalInvocationIndex < 2) {
-		nr_rounds[gl_LocalInvocationIndex] = 0;
-		windows[gl_LocalInvocationIndex] = window_info(0, 0, 0, 0);
-		wants_tables[gl_LocalInvocationIndex] = 0;
-		is_finished[gl_LocalInvocationIndex] = 0;
-		is_broken[gl_LocalInvocationIndex] = 0;
+	if (i < 3)
+		exchanged_bits[i] = 0;
+	if (i < 2) {
+		nr_rounds[i] = 0;
+		windows[i] = window_info(0, 0, 0, 0);
+		wants_tables[i] = 0;
+		is_finished[i] = 0;
+		is_broken[i] = 0;
 		position = 0;
 	}
 	meet_all();
+}
+
+void main()
+{
+	uint group = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
+	uint role = is_native ? gl_SubgroupID : 0;
+	uint index;
+	bool is_good = false;
+	tile t;
+
+	lane = is_native ? gl_SubgroupInvocationID : gl_LocalInvocationIndex;
+	lanes_below = (1u << lane) - 1;
+	slot = has_roles ? 0 : role;
+	index = group * SLOTS + slot;
+	init_roles();
+	if (index >= nr_tiles)
+		return;
+	t = tiles.at[index];
 	src = words(t.src);
 	nr_words = t.src_nbytes / 4;
 	dst = plain_bytes(t.dst);
@@ -1114,6 +1133,6 @@ void main()
 	if (nr_words >= 32)
 		is_good = has_roles ? decode_tile(role, is_native ? gl_NumSubgroups : 1)
 				    : decode_tile_alone();
-	if (gl_LocalInvocationIndex == 0)
+	if (lane == 0 && (!has_roles || role == 0))
 		status.at[index] = is_good ? 0 : 1;
 }

@@ -195,7 +195,7 @@ static bool has_features(struct gpu *g, VkPhysicalDevice physical)
 	};
 
 	g->GetPhysicalDeviceFeatures2(physical, &f);
-	return f.features.shaderInt64 && f12.bufferDeviceAddress && f12.shaderInt8 &&
+	return f.features.shaderInt64 && f.features.shaderInt16 && f12.bufferDeviceAddress && f12.shaderInt8 &&
 	       f12.storageBuffer8BitAccess && f12.scalarBlockLayout && f13.synchronization2 &&
 	       f13.subgroupSizeControl && f13.computeFullSubgroups;
 }
@@ -294,6 +294,7 @@ static void create_device(struct gpu *g)
 		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
 		.pNext = &f12,
 		.features.shaderInt64 = VK_TRUE,
+		.features.shaderInt16 = VK_TRUE,
 	};
 	float priority = 1;
 	VkDeviceQueueCreateInfo queue = {
@@ -359,12 +360,14 @@ static void load_shader(const char *path, VkShaderModuleCreateInfo *info)
 static void create_pipeline(struct gpu *g, const struct gpu_options *o)
 {
 	const uint32_t constants[] = { 32 * g->shape.nr_subgroups, g->is_native,
-				       g->shape.litlen_bits, g->shape.dist_bits, g->shape.batch };
+				       g->shape.litlen_bits, g->shape.dist_bits,
+				       g->shape.batch,
+				       g->shape.batch ? 1 : g->shape.nr_subgroups };
 	VkSpecializationMapEntry entries[] = {
-		{ 0, 0, 4 }, { 1, 4, 4 }, { 2, 8, 4 }, { 3, 12, 4 }, { 4, 16, 4 },
+		{ 0, 0, 4 }, { 1, 4, 4 }, { 2, 8, 4 }, { 3, 12, 4 }, { 4, 16, 4 }, { 5, 20, 4 },
 	};
 	VkSpecializationInfo specialization = {
-		.mapEntryCount = 5,
+		.mapEntryCount = 6,
 		.pMapEntries = entries,
 		.dataSize = sizeof(constants),
 		.pData = constants,
@@ -459,7 +462,7 @@ struct gpu *gpu_create(const struct gpu_options *options)
 		       (g->properties13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
 	g->shape = options->shape;
 	if (!g->shape.nr_subgroups)
-		g->shape = (struct gpu_shape){ 16, 10, 8, 4 };
+		g->shape = (struct gpu_shape){ 8, 10, 8, 4 };
 	if (!g->is_native)
 		g->shape.nr_subgroups = 1;
 	create_device(g);
@@ -718,7 +721,9 @@ double gpu_decode(struct gpu *g, const struct gpu_memory *table, const struct gp
 		.status = status->address + first * sizeof(uint32_t),
 		.nr_tiles = nr,
 	};
-	uint32_t width = nr < 32768 ? nr : 32768;
+	uint32_t per_group = g->shape.batch ? 1 : g->shape.nr_subgroups;
+	uint32_t nr_groups = (nr + per_group - 1) / per_group;
+	uint32_t width = nr_groups < 32768 ? nr_groups : 32768;
 	uint64_t stamps[2];
 
 	begin(g);
@@ -726,7 +731,7 @@ double gpu_decode(struct gpu *g, const struct gpu_memory *table, const struct gp
 	g->CmdBindPipeline(g->commands, VK_PIPELINE_BIND_POINT_COMPUTE, g->pipeline);
 	g->CmdPushConstants(g->commands, g->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof(p), &p);
 	g->CmdWriteTimestamp2(g->commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, g->queries, 0);
-	g->CmdDispatch(g->commands, width, (nr + width - 1) / width, 1);
+	g->CmdDispatch(g->commands, width, (nr_groups + width - 1) / width, 1);
 	g->CmdWriteTimestamp2(g->commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, g->queries, 1);
 	end(g, VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT, VK_ACCESS_2_SHADER_STORAGE_WRITE_BIT);
 	CHECK(g->GetQueryPoolResults(g->device, g->queries, 0, 2, sizeof(stamps), stamps, 8,
