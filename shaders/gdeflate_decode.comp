@@ -191,7 +191,8 @@ const uint AT_STORED = 3;
 const uint AT_END = 4;
 
 /* The decoder's state. The lane's bits, at least 32 before a step: */
-uint64_t acc;
+uint bits;	/* the next 32 of them */
+uint more_bits; /* those behind */
 uint nr_bits;
 words src;
 uint nr_words;
@@ -338,7 +339,8 @@ uint word(uint i)
 
 void begin_input()
 {
-	acc = src.at[lane];
+	bits = src.at[lane];
+	more_bits = 0;
 	nr_bits = 32;
 	next = 32;
 	if (is_native) {
@@ -348,9 +350,11 @@ void begin_input()
 	}
 }
 
+/* Up to 31 bits. */
 void take(uint n)
 {
-	acc >>= n;
+	bits = bits >> n | more_bits << 1 << (31 - n);
+	more_bits >>= n;
 	nr_bits -= n;
 }
 
@@ -384,7 +388,8 @@ void settle()
 		is_starving = is_starving || is_past;
 	}
 	if (needs) {
-		acc |= uint64_t(got) << nr_bits;
+		bits |= got << nr_bits;
+		more_bits = got >> (32 - nr_bits); /* from 1 to 31, since at most 31 were taken */
 		nr_bits += 32;
 	}
 	next += n;
@@ -737,7 +742,7 @@ void sort_codes(uint nr_litlen, uint nr_dist)
 }
 
 /* The entry of a codeword that is longer than the index of its table. */
-uint long_entry(uint bits, bool is_dist)
+uint long_entry(bool is_dist)
 {
 	uint code = bitfieldReverse(bits) >> (32 - MAX_BITS);
 	uint tree = is_dist ? 16 : 0;
@@ -765,7 +770,7 @@ const uint PRECODE_BITS = 7;
 /* Reads the code for code lengths: its symbols by codeword go to SCRATCH + 32, offsets to SCRATCH. */
 void read_precode(uint nr_precode, out uint ends[PRECODE_BITS])
 {
-	uint nbits = lane < nr_precode ? uint(acc) & 7 : 0;
+	uint nbits = lane < nr_precode ? bits & 7 : 0;
 	uint space = 0, nr = 0, place = 0, nr_one = 0;
 
 	take(lane < nr_precode ? 3 : 0);
@@ -805,7 +810,6 @@ void read_lengths(uint nr_lengths, uint ends[PRECODE_BITS])
 	uint at = 0, previous = NOTHING;
 
 	while (at < nr_lengths) {
-		uint bits = uint(acc);
 		uint code = bitfieldReverse(bits) >> (32 - PRECODE_BITS);
 		bool is_known = code < ends[PRECODE_BITS - 1];
 		uint nbits = 1, symbol, extra, times, begin, total, value, mask, nearest;
@@ -869,7 +873,6 @@ void make_fixed_codes()
  */
 uint decode_round()
 {
-	uint bits = uint(acc);
 	uint entry = 0, nbits, code_nbits, value, token;
 
 	if (owed != 0)
@@ -880,7 +883,7 @@ uint decode_round()
 		uint ends;
 
 		if ((entry & (SPECIAL | END)) == SPECIAL)
-			entry = long_entry(bits, owed != 0);
+			entry = long_entry(owed != 0);
 		ends = ballot((entry & END) != 0);
 		if (ends != 0) {
 			has_ended = true;
@@ -891,8 +894,7 @@ uint decode_round()
 	}
 	nbits = entry & 31;
 	code_nbits = entry >> CODE_SHIFT & 15;
-	value = (entry >> BASE_SHIFT) +
-		bitfieldExtract(bits, int(code_nbits), int(nbits - code_nbits));
+	value = (entry >> BASE_SHIFT) + (bits >> code_nbits & ((1u << (nbits - code_nbits)) - 1));
 	take(nbits);
 	settle();
 	/* No tile has room for a length or a distance of more than 16 bits. */
@@ -937,12 +939,13 @@ uint decode_stored(uint nbytes, uint at)
 		rank += round > r ? bitCount(mask) : round == r ? bitCount(mask & lanes_below) : 0;
 	}
 	for (; nbytes >= 128 && next + 32 <= nr_words; nbytes -= 128) {
-		uint bits = uint(acc);
+		uint got = src.at[next + rank];
 
-		acc = acc >> 32 | uint64_t(src.at[next + rank]) << (nr_bits - 32);
-		next += 32;
 		[[unroll]] for (uint k = 0; k < 4; k++)
 			store(at + 32 * k + lane, bits >> 8 * k & 255);
+		bits = more_bits | got << (nr_bits - 32);
+		more_bits = got >> 1 >> (63 - nr_bits);
+		next += 32;
 		at += 128;
 	}
 	if (is_native) {
@@ -954,7 +957,7 @@ uint decode_stored(uint nbytes, uint at)
 		uint n = min(nbytes, 32);
 
 		if (lane < n) {
-			store(at + lane, uint(acc) & 255);
+			store(at + lane, bits & 255);
 			take(8);
 		}
 		settle();
@@ -968,7 +971,7 @@ uint decode_stored(uint nbytes, uint at)
 /* The head of a block, and its codes. Leaves the state that the block is to be decoded in. */
 void read_head()
 {
-	uint head = value_of(uint(acc), 0);
+	uint head = value_of(bits, 0);
 	uint type = head >> 1 & 3;
 
 	/* At most one word is needed after header and counts, so one settle() does for both. */
