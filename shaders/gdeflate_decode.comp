@@ -108,9 +108,7 @@ const uint LITERAL_BYTE = 1u << 31; /* a byte's source: its value, instead of a 
 const uint NOTHING = ~0u;
 
 const uint LITLEN_SIZE = 1u << LITLEN_BITS;
-/* Before the table is made, code lengths are there, of NR_LITLEN + 32 symbols at most. */
-const uint TABLE_SIZE = LITLEN_SIZE + (1u << DIST_BITS) > NR_LITLEN + 32 ?
-				LITLEN_SIZE + (1u << DIST_BITS) : NR_LITLEN + 32;
+const uint TABLE_SIZE = LITLEN_SIZE + (1u << DIST_BITS);
 
 const uint SPAN = 2; /* bytes that a lane writes at once, without roles */
 const uint CHUNK = 32 * SPAN;
@@ -125,10 +123,13 @@ const uint WINDOW = 32 * WINDOW_WORDS; /* bytes */
  * is not needed at the same time lies in the same place.
  */
 shared uint all_tables[SLOTS][TABLE_SIZE];
-shared uint16_t all_sorted[SLOTS][NR_LITLEN + 32]; /* symbols by codeword; distances behind */
-/* For codewords of each length, left-aligned in 15 bits; literals/lengths, then distances: */
-shared uint all_limits[SLOTS][32];  /* the first that is longer */
-shared int all_offsets[SLOTS][32]; /* from a codeword to its place in `sorted` */
+/* Symbols by codeword; distances behind. Before, the list of code lengths. */
+shared uint16_t all_sorted[SLOTS][NR_LITLEN + 32];
+/*
+ * For codewords of each length, of literals/lengths, then distances. Upper half: the first, left-aligned
+ * in 15 bits, that is longer. Lower half: from a codeword to its place in `sorted`.
+ */
+shared uint all_limits[SLOTS][32];
 /*
  * For short. While codes are read: COUNTS, of codes of each length, and SCRATCH. Without roles,
  * while a round is written: a token's source for each of those that make output, and a byte's for
@@ -143,7 +144,6 @@ shared uint all_pools[SLOTS][96];
 #define table all_tables[SLOTS == 1 ? 0 : slot]
 #define sorted all_sorted[SLOTS == 1 ? 0 : slot]
 #define limit all_limits[SLOTS == 1 ? 0 : slot]
-#define offset all_offsets[SLOTS == 1 ? 0 : slot]
 #define pool all_pools[SLOTS == 1 ? 0 : slot]
 
 /*
@@ -640,7 +640,7 @@ bool is_code(uint space, uint nr_symbols, uint nr_of_one_bit, bool may_be_empty)
 
 /*
  * From the lanes' counts of codewords, the lane being the length, 16 more for distances:
- * limit, offset, and the number of shorter ones. False if they are no codes.
+ * the limits, and the number of shorter ones. False if they are no codes.
  */
 bool count_codes(uint count, out uint nr_shorter)
 {
@@ -655,35 +655,42 @@ bool count_codes(uint count, out uint nr_shorter)
 		before -= total;
 	nr_shorter = before >> 23;
 	before &= (1u << 23) - 1;
-	limit[lane] = before + space;
-	offset[lane] = int(nr_shorter) - int(before >> (MAX_BITS - length)) +
-		       (lane < 16 ? 0 : int(NR_LITLEN));
+	/* Not of use if there are too many, but then nobody looks. */
+	limit[lane] = before + space << 16 |
+		      (nr_shorter - (before >> (MAX_BITS - length)) + (lane < 16 ? 0 : NR_LITLEN) &
+		       0xffff);
 	space_end = before + space;
 	nr_end = nr_shorter + count;
 	nr_one = value_of(count, (lane & 16) + 1);
 	return !any_of_all(length == 15 && !is_code(space_end, nr_end, nr_one, lane >= 16));
 }
 
-/* Where the codeword that is left-aligned in `code` has its entry. */
-uint sorted_at(uint code, uint nbits, uint tree)
+/* Whether the codeword that is left-aligned in `code` is longer than nbits. */
+bool is_longer(uint code, uint nbits, uint tree)
 {
-	return min(uint(int(code >> (MAX_BITS - nbits)) + offset[tree + nbits]), NR_LITLEN + 31);
+	return (code << 16 | 0xffff) >= limit[tree + nbits];
+}
+
+/* The entry of a codeword of nbits that is left-aligned in `code`. */
+uint entry_at(uint code, uint nbits, uint tree)
+{
+	uint at = (code >> (MAX_BITS - nbits)) + limit[tree + nbits] & 0xffff;
+
+	return entry_of(uint(sorted[min(at, NR_LITLEN + 31)]), tree != 0) + nbits * ONE_BIT;
 }
 
 /*
  * All invocations make the tables from `sorted` and `limit`: entries for all values of an index. Those of
  * codewords that need more bits are special.
  */
-#define FILL(first, index_bits, tree)                                                              \
-	for (uint i = member; i < 1u << index_bits; i += nr_members) {                             \
-		uint code = bitfieldReverse(i) >> (32 - MAX_BITS);                                 \
-		uint nbits = 1;                                                                    \
-		[[unroll]] for (uint n = 1; n < index_bits; n++)                                   \
-			nbits += code >= limit[tree + n] ? 1 : 0;                                  \
-		table[first + i] = code >= limit[tree + index_bits]                                \
-					   ? SPECIAL                                               \
-					   : entry_of(uint(sorted[sorted_at(code, nbits, tree)]), \
-							      tree != 0) + nbits * ONE_BIT; \
+#define FILL(first, index_bits, tree)								\
+	for (uint i = member; i < 1u << index_bits; i += nr_members) {				\
+		uint code = bitfieldReverse(i) >> (32 - MAX_BITS);				\
+		uint nbits = 1;									\
+		[[unroll]] for (uint n = 1; n < index_bits; n++)				\
+			nbits += is_longer(code, n, tree) ? 1 : 0;				\
+		table[first + i] = is_longer(code, index_bits, tree) ? SPECIAL :		\
+				   entry_at(code, nbits, tree);					\
 	}
 
 void make_tables(uint member, uint nr_members)
@@ -692,22 +699,33 @@ void make_tables(uint member, uint nr_members)
 	FILL(LITLEN_SIZE, DIST_BITS, 16)
 }
 
+/* Where a symbol's code length is; groups are of 32, the last one those of distances. */
+uint place_of(uint group, uint nr_litlen)
+{
+	return group < NR_GROUPS ? 32 * group + lane : nr_litlen + lane;
+}
+
+bool has_place(uint group, uint nr_litlen, uint nr_dist)
+{
+	return group < NR_GROUPS ? 32 * group + lane < nr_litlen : lane < nr_dist;
+}
+
 /*
- * From code lengths that lie at the begin of `table`, first nr_litlen of literals and lengths, then
- * nr_dist of distances, finds all that make_tables() needs.
+ * From code lengths in `sorted`, first nr_litlen of literals and lengths, then nr_dist of
+ * distances, finds all that make_tables() needs.
  */
 void sort_codes(uint nr_litlen, uint nr_dist)
 {
+	uint found[NR_GROUPS + 1];
 	uint nr_shorter;
 
 	pool[COUNTS + lane] = 0;
 	meet();
-	/* By groups of 32 symbols: puts a symbol's rank among those of its length beside the length. */
+	/* Puts a symbol's rank among those of its length beside the length. */
 	[[dont_unroll]] for (uint g = 0; g <= NR_GROUPS; g++) {
-		uint i = 32 * g + lane;
-		bool is_there = g < NR_GROUPS ? i < nr_litlen : lane < nr_dist;
-		uint at = g < NR_GROUPS ? i : nr_litlen + lane;
-		uint length = is_there ? table[at] : 0;
+		bool is_there = has_place(g, nr_litlen, nr_dist);
+		uint at = place_of(g, nr_litlen);
+		uint length = is_there ? uint(sorted[at]) : 0;
 		uint like = lanes_like(length);
 		uint count = COUNTS + (g < NR_GROUPS ? 0 : 16) + length;
 		uint before = pool[count];
@@ -716,26 +734,25 @@ void sort_codes(uint nr_litlen, uint nr_dist)
 		if ((like & lanes_below) == 0)
 			pool[count] = before + bitCount(like);
 		if (is_there)
-			table[at] = length << 16 | before + bitCount(like & lanes_below);
+			sorted[at] = uint16_t(length << 12 | before + bitCount(like & lanes_below));
 		/* Without an end the block could only run into the end of the input. */
-		if (i == 256 && length == 0)
+		if (at == 256 && g < NR_GROUPS && length == 0)
 			is_bad = true;
 		meet();
 	}
 	if (!count_codes(pool[COUNTS + lane], nr_shorter))
 		is_bad = true;
 	pool[SCRATCH + lane] = nr_shorter;
+	[[unroll]] for (uint g = 0; g <= NR_GROUPS; g++)
+		found[g] = has_place(g, nr_litlen, nr_dist) ? uint(sorted[place_of(g, nr_litlen)]) : 0;
 	meet();
-	[[dont_unroll]] for (uint g = 0; g <= NR_GROUPS; g++) {
-		uint i = 32 * g + lane;
-		bool is_there = g < NR_GROUPS ? i < nr_litlen : lane < nr_dist;
-		uint v = is_there ? table[g < NR_GROUPS ? i : nr_litlen + lane] : 0;
-		uint length = v >> 16;
-		uint at = pool[SCRATCH + (g < NR_GROUPS ? 0 : 16) + length] + (v & 0xffff);
+	[[unroll]] for (uint g = 0; g <= NR_GROUPS; g++) {
+		uint tree = g < NR_GROUPS ? 0 : 16;
+		uint at = pool[SCRATCH + tree + (found[g] >> 12)] + (found[g] & 0xfff);
 
-		if (length != 0 && g < NR_GROUPS)
-			sorted[min(at, NR_LITLEN - 1)] = uint16_t(i);
-		else if (length != 0)
+		if (found[g] >> 12 != 0 && g < NR_GROUPS)
+			sorted[min(at, NR_LITLEN - 1)] = uint16_t(32 * g + lane);
+		else if (found[g] >> 12 != 0)
 			sorted[NR_LITLEN + min(at, 31)] = uint16_t(lane);
 	}
 	meet();
@@ -749,10 +766,10 @@ uint long_entry(bool is_dist)
 	uint nbits = min(LITLEN_BITS, DIST_BITS) + 1;
 
 	[[unroll]] for (uint n = min(LITLEN_BITS, DIST_BITS) + 1; n < MAX_BITS; n++)
-		nbits += code >= limit[tree + n] ? 1 : 0;
-	if (code >= limit[tree + MAX_BITS])
+		nbits += is_longer(code, n, tree) ? 1 : 0;
+	if (is_longer(code, MAX_BITS, tree))
 		return SPECIAL;
-	return entry_of(uint(sorted[sorted_at(code, nbits, tree)]), is_dist) + nbits * ONE_BIT;
+	return entry_at(code, nbits, tree);
 }
 
 /* ------------------------------------------------------------------ blocks */
@@ -802,7 +819,7 @@ void read_precode(uint nr_precode, out uint ends[PRECODE_BITS])
 }
 
 /*
- * Reads a list of code lengths to the begin of `table`. Each item is a length or a
+ * Reads a list of code lengths to `sorted`. Each item is a length or a
  * repetition; lanes that come after the last one must not consume anything.
  */
 void read_lengths(uint nr_lengths, uint ends[PRECODE_BITS])
@@ -836,7 +853,7 @@ void read_lengths(uint nr_lengths, uint ends[PRECODE_BITS])
 			is_bad = true;
 		else if (is_active && value != 0)
 			for (uint i = 0; i < times; i++)
-				table[begin + i] = value;
+				sorted[begin + i] = uint16_t(value);
 		at += total;
 		if (any_of_all(is_bad))
 			return;
@@ -850,7 +867,7 @@ void read_codes(uint nr_litlen, uint nr_dist, uint nr_precode)
 
 	read_precode(nr_precode, ends);
 	for (uint i = lane; i < 320; i += 32)
-		table[i] = 0;
+		sorted[i] = uint16_t(0);
 	meet();
 	if (any_of_all(is_bad))
 		return;
@@ -862,7 +879,7 @@ void read_codes(uint nr_litlen, uint nr_dist, uint nr_precode)
 void make_fixed_codes()
 {
 	for (uint i = lane; i < 320; i += 32)
-		table[i] = i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : i < 288 ? 8 : 5;
+		sorted[i] = uint16_t(i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : i < 288 ? 8 : 5);
 	meet();
 	sort_codes(288, 32);
 }
