@@ -197,10 +197,11 @@ uint nr_bits;
 words src;
 uint nr_words;
 uint next; /* word */
-/* Native: the lanes hold the words [window, window + 64). */
+/* Native: the lanes hold the words [window, window + 64), and wait for the 32 behind these. */
 uint window;
 uint window_low;
 uint window_high;
+uint window_coming;
 uint state = AT_HEAD;
 bool is_final = false;
 bool has_ended; /* the end of the block was seen */
@@ -337,17 +338,23 @@ uint word(uint i)
 	return src.at[min(i, nr_words - 1)];
 }
 
+void open_window()
+{
+	if (is_native) {
+		window = next;
+		window_low = word(next + lane);
+		window_high = word(next + 32 + lane);
+		window_coming = word(next + 64 + lane);
+	}
+}
+
 void begin_input()
 {
 	bits = src.at[lane];
 	more_bits = 0;
 	nr_bits = 32;
 	next = 32;
-	if (is_native) {
-		window = 32;
-		window_low = word(32 + lane);
-		window_high = word(64 + lane);
-	}
+	open_window();
 }
 
 /* Up to 31 bits. */
@@ -396,7 +403,8 @@ void settle()
 	if (is_native && next - window >= 32) {
 		window += 32;
 		window_low = window_high;
-		window_high = word(window + 32 + lane);
+		window_high = window_coming;
+		window_coming = word(window + 64 + lane);
 	}
 }
 
@@ -965,11 +973,7 @@ uint decode_stored(uint nbytes, uint at)
 		next += 32;
 		at += 128;
 	}
-	if (is_native) {
-		window = next;
-		window_low = word(next + lane);
-		window_high = word(next + 32 + lane);
-	}
+	open_window();
 	while (nbytes > 0) {
 		uint n = min(nbytes, 32);
 

@@ -34,11 +34,11 @@ enum {
 
 static unsigned nr_failures;
 
-#define FAIL(...)                                                                                  \
-	do {                                                                                       \
-		nr_failures++;                                                                     \
-		fprintf(stderr, "FAILED: " __VA_ARGS__);                                           \
-		fputc('\n', stderr);                                                               \
+#define FAIL(...)                                        \
+	do {                                             \
+		nr_failures++;                           \
+		fprintf(stderr, "FAILED: " __VA_ARGS__); \
+		fputc('\n', stderr);                     \
 	} while (0)
 
 static void *must_alloc(size_t nbytes)
@@ -283,7 +283,7 @@ static void read_table(struct vectors *v, const char *folder, const char *table,
 		new = add_vector(v, folder, f[0]);
 		new->nbytes = strtoul(f[size], NULL, 10);
 		new->sha256 = copy_string(f[digest]);
-		new->may_fail = verdict && strcmp(f[verdict], "ok") != 0;
+		new->may_fail = verdict &&strcmp(f[verdict], "ok") != 0;
 		new->may_succeed = !verdict || strcmp(f[verdict], "fail") != 0;
 		check_container(new);
 	}
@@ -389,7 +389,9 @@ static void damage(uint8_t *tile, uint32_t nbytes, uint64_t *state)
 
 static void run_fuzz(struct gpu *g, const struct vectors *v, unsigned nr_rounds)
 {
-	enum { NR = 128 };
+	enum {
+		NR = 128
+	};
 	struct job jobs[NR];
 	static struct batch b;
 	uint64_t state = 1;
@@ -523,10 +525,10 @@ static uint32_t bench_verify(struct bench *b)
 			size_t at = (size_t)((i + k) % b->info.nr_tiles) * TILE_NBYTES;
 			size_t left = b->info.uncompressed_nbytes - at;
 
-			nr_wrong += status[i + k] != 0 ||
-				    memcmp(b->staging.host + (size_t)k * TILE_NBYTES,
-					   b->original + at,
-					   left < TILE_NBYTES ? left : TILE_NBYTES) != 0;
+			nr_wrong +=
+				status[i + k] != 0 ||
+				memcmp(b->staging.host + (size_t)k * TILE_NBYTES, b->original + at,
+				       left < TILE_NBYTES ? left : TILE_NBYTES) != 0;
 		}
 	}
 	return nr_wrong;
@@ -614,7 +616,8 @@ static bool parse(struct arguments *a, int argc, char **argv)
 			a->gpu.shader = argv[++i];
 		else if (!strcmp(argv[i], "--fuzz") && has_value)
 			a->nr_fuzz_rounds = (unsigned)strtoul(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--shape") || !has_value || !parse_shape(&a->gpu.shape, argv[++i]))
+		else if (strcmp(argv[i], "--shape") || !has_value ||
+			 !parse_shape(&a->gpu.shape, argv[++i]))
 			return false;
 	}
 	a->operands = argv + i;

@@ -11,55 +11,55 @@ static const uint32_t shader[] =
 #include "gdeflate_decode.spv.inc"
 	;
 
-#define INSTANCE_FUNCTIONS(F)                                                                      \
-	F(DestroyInstance)                                                                         \
-	F(EnumeratePhysicalDevices)                                                                \
-	F(GetPhysicalDeviceProperties2)                                                            \
-	F(GetPhysicalDeviceFeatures2)                                                              \
-	F(GetPhysicalDeviceMemoryProperties)                                                       \
-	F(GetPhysicalDeviceQueueFamilyProperties)                                                  \
-	F(EnumerateDeviceExtensionProperties)                                                      \
-	F(CreateDevice)                                                                            \
+#define INSTANCE_FUNCTIONS(F)                     \
+	F(DestroyInstance)                        \
+	F(EnumeratePhysicalDevices)               \
+	F(GetPhysicalDeviceProperties2)           \
+	F(GetPhysicalDeviceFeatures2)             \
+	F(GetPhysicalDeviceMemoryProperties)      \
+	F(GetPhysicalDeviceQueueFamilyProperties) \
+	F(EnumerateDeviceExtensionProperties)     \
+	F(CreateDevice)                           \
 	F(GetDeviceProcAddr)
 
-#define DEVICE_FUNCTIONS(F)                                                                        \
-	F(DestroyDevice)                                                                           \
-	F(GetDeviceQueue)                                                                          \
-	F(CreateBuffer)                                                                            \
-	F(DestroyBuffer)                                                                           \
-	F(GetBufferMemoryRequirements)                                                             \
-	F(AllocateMemory)                                                                          \
-	F(FreeMemory)                                                                              \
-	F(MapMemory)                                                                               \
-	F(BindBufferMemory)                                                                        \
-	F(GetBufferDeviceAddress)                                                                  \
-	F(CreateShaderModule)                                                                      \
-	F(DestroyShaderModule)                                                                     \
-	F(CreatePipelineLayout)                                                                    \
-	F(DestroyPipelineLayout)                                                                   \
-	F(CreateComputePipelines)                                                                  \
-	F(DestroyPipeline)                                                                         \
-	F(CreateCommandPool)                                                                       \
-	F(DestroyCommandPool)                                                                      \
-	F(AllocateCommandBuffers)                                                                  \
-	F(BeginCommandBuffer)                                                                      \
-	F(EndCommandBuffer)                                                                        \
-	F(ResetCommandPool)                                                                        \
-	F(CmdBindPipeline)                                                                         \
-	F(CmdPushConstants)                                                                        \
-	F(CmdDispatch)                                                                             \
-	F(CmdPipelineBarrier2)                                                                     \
-	F(CmdCopyBuffer)                                                                           \
-	F(CmdResetQueryPool)                                                                       \
-	F(CmdWriteTimestamp2)                                                                      \
-	F(CreateQueryPool)                                                                         \
-	F(DestroyQueryPool)                                                                        \
-	F(GetQueryPoolResults)                                                                     \
-	F(CreateFence)                                                                             \
-	F(DestroyFence)                                                                            \
-	F(ResetFences)                                                                             \
-	F(WaitForFences)                                                                           \
-	F(QueueSubmit2)                                                                            \
+#define DEVICE_FUNCTIONS(F)            \
+	F(DestroyDevice)               \
+	F(GetDeviceQueue)              \
+	F(CreateBuffer)                \
+	F(DestroyBuffer)               \
+	F(GetBufferMemoryRequirements) \
+	F(AllocateMemory)              \
+	F(FreeMemory)                  \
+	F(MapMemory)                   \
+	F(BindBufferMemory)            \
+	F(GetBufferDeviceAddress)      \
+	F(CreateShaderModule)          \
+	F(DestroyShaderModule)         \
+	F(CreatePipelineLayout)        \
+	F(DestroyPipelineLayout)       \
+	F(CreateComputePipelines)      \
+	F(DestroyPipeline)             \
+	F(CreateCommandPool)           \
+	F(DestroyCommandPool)          \
+	F(AllocateCommandBuffers)      \
+	F(BeginCommandBuffer)          \
+	F(EndCommandBuffer)            \
+	F(ResetCommandPool)            \
+	F(CmdBindPipeline)             \
+	F(CmdPushConstants)            \
+	F(CmdDispatch)                 \
+	F(CmdPipelineBarrier2)         \
+	F(CmdCopyBuffer)               \
+	F(CmdResetQueryPool)           \
+	F(CmdWriteTimestamp2)          \
+	F(CreateQueryPool)             \
+	F(DestroyQueryPool)            \
+	F(GetQueryPoolResults)         \
+	F(CreateFence)                 \
+	F(DestroyFence)                \
+	F(ResetFences)                 \
+	F(WaitForFences)               \
+	F(QueueSubmit2)                \
 	F(DeviceWaitIdle)
 
 struct gpu {
@@ -162,6 +162,10 @@ static bool load_instance(struct gpu *g, bool has_validation)
 	}
 	create = (PFN_vkCreateInstance)g->GetInstanceProcAddr(NULL, "vkCreateInstance");
 	result = create(&info, NULL, &g->instance);
+	if (result == VK_ERROR_LAYER_NOT_PRESENT) {
+		fprintf(stderr, "no validation layers here\n");
+		return load_instance(g, false);
+	}
 	if (result != VK_SUCCESS) {
 		fprintf(stderr, "no Vulkan instance: VkResult %d\n", (int)result);
 		return false;
@@ -195,9 +199,9 @@ static bool has_features(struct gpu *g, VkPhysicalDevice physical)
 	};
 
 	g->GetPhysicalDeviceFeatures2(physical, &f);
-	return f.features.shaderInt64 && f.features.shaderInt16 && f12.bufferDeviceAddress && f12.shaderInt8 &&
-	       f12.storageBuffer8BitAccess && f12.scalarBlockLayout && f13.synchronization2 &&
-	       f13.subgroupSizeControl && f13.computeFullSubgroups;
+	return f.features.shaderInt64 && f.features.shaderInt16 && f12.bufferDeviceAddress &&
+	       f12.shaderInt8 && f12.storageBuffer8BitAccess && f12.scalarBlockLayout &&
+	       f13.synchronization2 && f13.subgroupSizeControl && f13.computeFullSubgroups;
 }
 
 static void get_properties(struct gpu *g, VkPhysicalDevice physical)
@@ -233,7 +237,8 @@ static bool choose_device(struct gpu *g, const char *name)
 	for (uint32_t i = 0; i < nr; i++) {
 		get_properties(g, devices[i]);
 		if (g->properties.apiVersion >= VK_API_VERSION_1_3 &&
-		    (!name || strstr(g->properties.deviceName, name)) && has_features(g, devices[i]))
+		    (!name || strstr(g->properties.deviceName, name)) &&
+		    has_features(g, devices[i]))
 			return true;
 	}
 	fprintf(stderr, "no Vulkan device that will do\n");
@@ -273,7 +278,8 @@ static uint32_t compute_family(struct gpu *g)
 static void create_device(struct gpu *g)
 {
 	VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executable = {
-		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
+		.sType =
+			VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
 		.pipelineExecutableInfo = VK_TRUE,
 	};
 	VkPhysicalDeviceVulkan13Features f13 = {
@@ -359,8 +365,10 @@ static void load_shader(const char *path, VkShaderModuleCreateInfo *info)
 
 static void create_pipeline(struct gpu *g, const struct gpu_options *o)
 {
-	const uint32_t constants[] = { 32 * g->shape.nr_subgroups, g->is_native,
-				       g->shape.litlen_bits, g->shape.dist_bits,
+	const uint32_t constants[] = { 32 * g->shape.nr_subgroups,
+				       g->is_native,
+				       g->shape.litlen_bits,
+				       g->shape.dist_bits,
 				       g->shape.batch,
 				       g->shape.batch ? 1 : g->shape.nr_subgroups };
 	VkSpecializationMapEntry entries[] = {
@@ -548,8 +556,7 @@ void gpu_print_pipeline(struct gpu *g)
 static uint32_t find_memory_type(struct gpu *g, uint32_t allowed, VkMemoryPropertyFlags flags)
 {
 	for (uint32_t i = 0; i < g->memory.memoryTypeCount; i++)
-		if ((allowed >> i & 1) &&
-		    (g->memory.memoryTypes[i].propertyFlags & flags) == flags)
+		if ((allowed >> i & 1) && (g->memory.memoryTypes[i].propertyFlags & flags) == flags)
 			return i;
 	return UINT32_MAX;
 }
@@ -605,7 +612,8 @@ struct gpu_memory gpu_memory_create(struct gpu *g, enum gpu_memory_kind kind, si
 	m.buffer = create_buffer(g, nbytes, NULL);
 	g->GetBufferMemoryRequirements(g->device, m.buffer, &needs);
 	if (kind == GPU_MEMORY_DEVICE) {
-		type = find_memory_type(g, needs.memoryTypeBits, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
+		type = find_memory_type(g, needs.memoryTypeBits,
+					VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
 	} else {
 		type = find_memory_type(g, needs.memoryTypeBits,
 					host | VK_MEMORY_PROPERTY_HOST_CACHED_BIT);
