@@ -115,7 +115,7 @@ const uint CHUNK = 32 * SPAN;
 
 const bool has_roles = BATCH != 0;
 const uint BATCH_ROOM = has_roles ? 32 * BATCH : 1; /* tokens */
-const uint WINDOW_WORDS = has_roles ? 32 : 1;
+const uint WINDOW_WORDS = has_roles ? 64 : 2; /* two for each lane of the arranger */
 const uint WINDOW = 32 * WINDOW_WORDS; /* bytes */
 
 /*
@@ -438,7 +438,7 @@ bool arrange(uint half_in, uint half_out, window_info before)
 {
 	uint got[BATCH + 1], begin[BATCH + 1]; /* not of no size */
 	uint nr = nr_rounds[half_in];
-	uint at = position, total = 0, nr_pieces = 0, nr_begun = 0, round_total, bits, dummy;
+	uint at = position, total = 0, nr_pieces = 0, nr_begun = 0, round_total, low, high, dummy;
 	int from = before.left != 0 ? before.begin + int(before.nbytes) : 0;
 	bool is_wrong = false;
 
@@ -447,7 +447,8 @@ bool arrange(uint half_in, uint half_out, window_info before)
 			windows[half_out] = window_info(0, 0, 0, 0);
 		return true;
 	}
-	map[half_out][lane].begins = 0;
+	map[half_out][2 * lane].begins = 0;
+	map[half_out][2 * lane + 1].begins = 0;
 	[[unroll]] for (uint i = 0; i < BATCH; i++)
 		got[i] = i < nr ? tokens[half_in][32 * i + lane] : 0;
 	[[unroll]] for (uint i = 0; i < BATCH; i++) {
@@ -472,8 +473,11 @@ bool arrange(uint half_in, uint half_out, window_info before)
 			nr_begun += bitCount(ballot(got[i] != 0 && b < 0));
 	}
 	meet();
-	bits = bitCount(map[half_out][lane].begins);
-	map[half_out][lane].before = nr_begun + sum_below(bits, dummy) - 1;
+	low = bitCount(map[half_out][2 * lane].begins);
+	high = bitCount(map[half_out][2 * lane + 1].begins);
+	nr_begun += sum_below(low + high, dummy) - 1;
+	map[half_out][2 * lane].before = nr_begun;
+	map[half_out][2 * lane + 1].before = nr_begun + low;
 	if (any_of_all(is_wrong))
 		return false;
 	if (lane == 0) {

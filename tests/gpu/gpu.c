@@ -470,7 +470,7 @@ struct gpu *gpu_create(const struct gpu_options *options)
 		       (g->properties13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
 	g->shape = options->shape;
 	if (!g->shape.nr_subgroups)
-		g->shape = (struct gpu_shape){ 8, 10, 8, 4 };
+		g->shape = (struct gpu_shape){ 8, 10, 8, 6 };
 	if (!g->is_native)
 		g->shape.nr_subgroups = 1;
 	create_device(g);
