@@ -1,24 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gdeflate_decode.comp: decodes GDeflate tiles, one workgroup for each.
+ * gdeflate_decode.comp: decodes GDeflate tiles. docs/gpu-decode.md says how to set it up, and why
+ * it is as it is.
  *
- * Three roles work on a tile, each one step behind the one before:
+ * A lane of the format is an invocation; all decode one symbol in a round, and leave a token each.
+ * To write what the tokens stand for, bytes and not tokens are dealt to invocations: each finds the
+ * token that its byte belongs to, and from there the place that it is to be copied from. If that is
+ * among the bytes being written now, it goes on from there. So the work is the same for many short
+ * copies as for a long one, and no copy waits for another one.
  *
- *	decoder	  32 lanes, as the format has them. All decode one symbol in a round; some rounds
- *		  make a batch of tokens. Needs no byte of the output, and not even its position.
- *	arranger  32 lanes. Finds out where in the output each token begins, checks it, and makes a map
- *		  of a window of the output: for each byte the token that it comes from.
- *	writers	  Any number. Each byte is dealt to an invocation, which looks up the token that it
- *		  comes from. If that copies from inside the window, it looks up the byte there, and so on:
- *		  so no byte waits for another one. Then all bytes are read, and written.
+ * Either the lanes that decoded a round also write it, or three roles work on a tile, each one
+ * step behind the one before:
  *
- * So the work is the same for many short copies as for a long one. With subgroups of 32, one or several
- * of them, roles are subgroups and meet once in a step. Else there are 32 invocations
- * that talk to each other through shared memory, and play all roles in turn.
+ *	decoder: 32 lanes. Decodes a batch of some rounds. Needs no byte of the output, and not
+ *	even its position.
  *
- * A tile may hold anything at all. Only the tile's words are read, only its output is
- * read and written, and each round uses up input. What is wrong with a tile is what
- * the decoder on the CPU calls wrong; its status word is then not 0.
+ *	arranger: 32 lanes. Finds where in the output each token begins, checks it, and makes a
+ *	map of a window of the output.
+ *
+ *	writers: any number. Write the window.
+ *
+ * With subgroups of 32, roles are subgroups, and meet once in a step. Else there are 32
+ * invocations that talk to each other through shared memory, and play all roles in turn.
+ *
+ * A tile may hold anything at all. Only the tile's words are read, only its output is read and
+ * written, and each round uses up input. What is wrong with a tile is what the decoder
+ * on the CPU calls wrong; its status word is then not 0.
  */
 #version 450
 #extension GL_EXT_buffer_reference : require
@@ -126,8 +133,8 @@ shared uint all_tables[SLOTS][TABLE_SIZE];
 /* Symbols by codeword; distances behind. Before, the list of code lengths. */
 shared uint16_t all_sorted[SLOTS][NR_LITLEN + 32];
 /*
- * For codewords of each length, of literals/lengths, then distances. Upper half: the first, left-aligned
- * in 15 bits, that is longer. Lower half: from a codeword to its place in `sorted`.
+ * For codewords of each length, of literals/lengths, then distances. Upper half: the first,
+ * left-aligned in 15 bits, that is longer. Lower half: from a codeword to its place in `sorted`.
  */
 shared uint all_limits[SLOTS][32];
 /*
@@ -534,8 +541,8 @@ void write_window(uint half_in, window_info w, uint member, uint nr_members)
 /* ------------------------------------------------------------ without roles */
 
 /*
- * Follows sources that lie in the chunk itself until none is left. Each pass at least doubles how far
- * they have been followed, and a source is always before the byte that it is for.
+ * Follows sources that lie in the chunk itself until none is left. Each pass at least doubles how
+ * far they have been followed, and a source is always before the byte that it is for.
  */
 void follow(uint chunk, inout uint from[SPAN])
 {
@@ -558,8 +565,8 @@ void follow(uint chunk, inout uint from[SPAN])
 }
 
 /*
- * Writes the tokens of a round, from `at` in the tile on, total bytes. The lane's begins at `begin`.
- * Returns where they end, or NOTHING.
+ * Writes the tokens of a round, from `at` in the tile on, total bytes. The lane's begins at
+ * `begin`. Returns where they end, or NOTHING.
  */
 uint write_round(uint token, uint at, uint begin, uint total)
 {
@@ -692,17 +699,17 @@ uint entry_at(uint code, uint nbits, uint tree)
 }
 
 /*
- * All invocations make the tables from `sorted` and `limit`: entries for all values of an index. Those of
- * codewords that need more bits are special.
+ * All invocations make the tables from `sorted` and `limit`: entries for all values of an index.
+ * Those of codewords that need more bits are special.
  */
-#define FILL(first, index_bits, tree)								\
-	for (uint i = member; i < 1u << index_bits; i += nr_members) {				\
-		uint code = bitfieldReverse(i) >> (32 - MAX_BITS);				\
-		uint nbits = 1;									\
-		[[unroll]] for (uint n = 1; n < index_bits; n++)				\
-			nbits += is_longer(code, n, tree) ? 1 : 0;				\
-		table[first + i] = is_longer(code, index_bits, tree) ? SPECIAL :		\
-				   entry_at(code, nbits, tree);					\
+#define FILL(first, index_bits, tree)							\
+	for (uint i = member; i < 1u << index_bits; i += nr_members) {			\
+		uint code = bitfieldReverse(i) >> (32 - MAX_BITS);			\
+		uint nbits = 1;								\
+		[[unroll]] for (uint n = 1; n < index_bits; n++)			\
+			nbits += is_longer(code, n, tree) ? 1 : 0;			\
+		table[first + i] = is_longer(code, index_bits, tree) ? SPECIAL :	\
+				   entry_at(code, nbits, tree);				\
 	}
 
 void make_tables(uint member, uint nr_members)
@@ -756,7 +763,8 @@ void sort_codes(uint nr_litlen, uint nr_dist)
 		is_bad = true;
 	pool[SCRATCH + lane] = nr_shorter;
 	[[unroll]] for (uint g = 0; g <= NR_GROUPS; g++)
-		found[g] = has_place(g, nr_litlen, nr_dist) ? uint(sorted[place_of(g, nr_litlen)]) : 0;
+		found[g] = has_place(g, nr_litlen, nr_dist) ?
+				   uint(sorted[place_of(g, nr_litlen)]) : 0;
 	meet();
 	[[unroll]] for (uint g = 0; g <= NR_GROUPS; g++) {
 		uint tree = g < NR_GROUPS ? 0 : 16;
@@ -786,7 +794,7 @@ uint long_entry(bool is_dist)
 
 /* ------------------------------------------------------------------ blocks */
 
-/* The order in which the lengths of the code for code lengths are sent, six bits each. */
+/* The order in which the lengths of the code for code lengths are sent. */
 uint precode_symbol(uint i)
 {
 	const uint order[19] = { 16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15 };
@@ -796,7 +804,7 @@ uint precode_symbol(uint i)
 
 const uint PRECODE_BITS = 7;
 
-/* Reads the code for code lengths: its symbols by codeword go to SCRATCH + 32, offsets to SCRATCH. */
+/* Reads the code for code lengths: symbols by codeword go to SCRATCH + 32, offsets to SCRATCH. */
 void read_precode(uint nr_precode, out uint ends[PRECODE_BITS])
 {
 	uint nbits = lane < nr_precode ? bits & 7 : 0;
@@ -846,7 +854,8 @@ void read_lengths(uint nr_lengths, uint ends[PRECODE_BITS])
 
 		[[unroll]] for (uint n = 1; n < PRECODE_BITS; n++)
 			nbits += code >= ends[n - 1] ? 1 : 0;
-		symbol = pool[SCRATCH + 32 + (((code >> (PRECODE_BITS - nbits)) + pool[SCRATCH + nbits]) & 31)];
+		symbol = (code >> (PRECODE_BITS - nbits)) + pool[SCRATCH + nbits];
+		symbol = pool[SCRATCH + 32 + (symbol & 31)];
 		extra = symbol < 16 ? 0 : symbol == 16 ? 2 : symbol == 17 ? 3 : 7;
 		times = symbol < 16 ? 1 : symbol == 18 ? 11 : 3;
 		times += bitfieldExtract(bits, int(nbits), int(extra));

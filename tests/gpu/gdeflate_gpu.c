@@ -7,8 +7,8 @@
  *	gdeflate_gpu [OPTION]... --fuzz N FOLDER    tiles of the vectors, damaged at random
  *	gdeflate_gpu [OPTION]... --bench STREAM...  speed, by the GPU's clock
  *
- * Each tile and its output lie in pages of their own, between pages that cannot be accessed,
- * where the device works on the host's memory (as lavapipe does): there an access outside is a crash.
+ * Each tile and its output lie in pages of their own, between pages that cannot be accessed, where
+ * the device works on the host's memory (as lavapipe does): there an access outside is a crash.
  * Elsewhere bytes around the output tell of stray writes.
  *
  * Exit code 77: no device here.
@@ -461,7 +461,7 @@ struct bench {
 	size_t stream_nbytes;
 };
 
-/* Several copies of the whole stream, so that a lone request does not find its input in the cache. */
+/* Several copies of the stream, so that a lone request does not find its input in the cache. */
 static void bench_create(struct bench *b, struct gpu *g, const uint8_t *stream, size_t nbytes)
 {
 	struct gpu_tile *tiles;

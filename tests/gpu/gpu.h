@@ -59,7 +59,7 @@ const char *gpu_device_name(const struct gpu *g);
 bool gpu_is_native(const struct gpu *g);
 uint32_t gpu_subgroup_size(const struct gpu *g);
 unsigned gpu_nr_messages(const struct gpu *g); /* of the validation layers */
-void gpu_print_pipeline(struct gpu *g);	       /* registers and the like, where the driver tells */
+void gpu_print_pipeline(struct gpu *g);	       /* what the driver tells: registers, ... */
 
 struct gpu_memory gpu_memory_create(struct gpu *g, enum gpu_memory_kind kind, size_t nbytes);
 /*
