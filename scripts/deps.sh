@@ -43,6 +43,14 @@ has_fuzzer() {
 	clang -fsanitize=fuzzer,address,undefined "$scratch/fuzz.c" -o "$scratch/fuzz" 2>/dev/null
 }
 
+has_vulkan_driver() {
+	compgen -G '/usr/share/vulkan/icd.d/lvp_icd*.json' >/dev/null &&
+		{ compgen -G '/usr/lib/libvulkan.so.1' || compgen -G '/usr/lib/*/libvulkan.so.1'; } >/dev/null
+}
+has_validation() {
+	compgen -G '/usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json' >/dev/null
+}
+
 # Game data: the system's, or our own copy; see fetch_freedoom.
 game_data=${XDG_CACHE_HOME:-$HOME/.cache}/ds-runtime/freedoom
 has_freedoom() {
@@ -74,6 +82,11 @@ test|optional|has_compiler g++ c++|g++|gcc|tries the headers and the library fro
 test|optional|has_command clang|clang|clang|second compiler, and fuzzing
 test|optional|has_fuzzer|$(clang_runtime_package)|compiler-rt|sanitizers and fuzzing with clang
 test|optional|has_command clang-format-14|clang-format-14|-|checks how the code is formatted
+test|optional|has_command glslc|glslc|shaderc|compiles the shaders
+test|optional|has_file /usr/include/vulkan/vulkan_core.h|libvulkan-dev|vulkan-headers|the GPU decoder's tests
+test|optional|has_vulkan_driver|mesa-vulkan-drivers libvulkan1|vulkan-swrast vulkan-icd-loader|runs them without a GPU
+test|optional|has_validation|vulkan-validationlayers|vulkan-validation-layers|checks how they use Vulkan
+test|optional|has_command spirv-val|spirv-tools|spirv-tools|checks the shaders
 demo|optional|has_freedoom|freedoom|-|real game data to load (unpacked, not installed)
 bench|optional|has_command gnuplot|gnuplot-nox|gnuplot|draws the charts
 bench|optional|has_command fio|fio|fio|bare figures of the disk to compare with

@@ -40,6 +40,8 @@ RULES = {
     "tests/model": [r"core/request\.h", OWN_FOLDER],
     "tests/support": [PUBLIC, BASE, r"support/\w+\.h"],
     "tests/tool": [PUBLIC, OWN_FOLDER, r"support/\w+\.h"],
+    "tests/gpu": [r"codec/gdeflate/decode\.h", r"unit/test_gdeflate_util\.h", OWN_FOLDER,
+                  r"\w+\.spv\.inc"],
     "tests/install": [],
 }
 
@@ -53,7 +55,7 @@ EXCEPTIONS = {
 OUTSIDE = {
     r"liburing(\.h|/.*)": r"src/io/uring\w*\.[ch]",
     r"zstd\w*\.h": r"src/codec/zstd\.c|tools/dstool/zstd_codec\.c|tests/.*|bench/.*|fuzz/.*",
-    r"vulkan/.*": r"src/device/vulkan/.*|include/ds_runtime_vulkan\.h",
+    r"vulkan/.*": r"src/device/vulkan/.*|include/ds_runtime_vulkan\.h|tests/gpu/.*",
     r"libdeflate\.h": r"bench/.*",
     r"cmocka\.h": r"tests/(unit|conformance)/.*",
 }
