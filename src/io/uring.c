@@ -14,11 +14,12 @@
 #include "io/page_cache.h"
 #include "io/uring_priv.h"
 
-#define MAX_WORKERS	  64
-#define DEFAULT_WORKERS	  4
-#define DEFAULT_ENTRIES	  64
-#define MAX_ENTRIES	  4096
-#define DEFAULT_MAX_BYTES (8u << 20)
+#define MAX_WORKERS	    64
+#define DEFAULT_WORKERS	    4
+#define DEFAULT_ENTRIES	    64
+#define MAX_ENTRIES	    4096
+#define DEFAULT_MAX_BYTES   (8u << 20)
+#define CONCENTRATED_NBYTES (128u << 10)
 
 static struct uring_engine *to_engine(struct ds_io_engine *e)
 {
@@ -51,8 +52,9 @@ static struct uring_worker *spread(struct uring_engine *e, struct uring_worker *
 }
 
 /*
- * Direct I/O costs its thread little, and the fewer rings it is on, the more completions one
- * wait brings: the first ring that has room.
+ * Small direct I/O costs its thread little, and the fewer rings it is on, the more completions
+ * one wait brings: the first ring that has room. (Large ones come in no such numbers, and the
+ * kernel's scheduler starves the older ones of a second ring when a first runs ahead.)
  */
 static struct uring_worker *concentrate(struct uring_engine *e)
 {
@@ -66,9 +68,9 @@ static struct uring_worker *concentrate(struct uring_engine *e)
 	return NULL;
 }
 
-static bool is_copy(const struct uring_engine *e, const struct ds_io_op *op)
+static bool is_spread(const struct uring_engine *e, const struct ds_io_op *op)
 {
-	if (!op->is_direct)
+	if (!op->is_direct || op->nbytes > CONCENTRATED_NBYTES)
 		return true;
 	return op->cached_fd >= 0 && atomic_load_explicit(&e->cached_share, memory_order_relaxed) >
 					     DS_URING_SHARE_ONE / 2;
@@ -77,7 +79,7 @@ static bool is_copy(const struct uring_engine *e, const struct ds_io_op *op)
 static struct uring_worker *choose_worker(struct uring_engine *e, struct uring_worker *self,
 					  const struct ds_io_op *op)
 {
-	struct uring_worker *w = is_copy(e, op) ? NULL : concentrate(e);
+	struct uring_worker *w = is_spread(e, op) ? NULL : concentrate(e);
 
 	return w ? w : spread(e, self, op->nbytes);
 }
