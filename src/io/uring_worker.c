@@ -28,7 +28,7 @@
 /* Under load, several completions are waited for at once, but not longer than this. */
 #define LOADED_OPS	16
 #define LOADED_WAIT_NS	1000000
-#define LOADED_WAIT_MAX 16
+#define LOADED_WAIT_MAX 32
 
 #ifndef IORING_SETUP_SUBMIT_ALL
 #define IORING_SETUP_SUBMIT_ALL (1U << 7)
@@ -314,7 +314,7 @@ static void enter(struct uring_worker *w)
 {
 	struct __kernel_timespec ts = { .tv_nsec = LOADED_WAIT_NS };
 	struct io_uring_cqe *cqe;
-	unsigned nr = w->in_flight / 4;
+	unsigned nr = w->in_flight / 2;
 
 	if (nr > LOADED_WAIT_MAX)
 		nr = LOADED_WAIT_MAX;
