@@ -6,7 +6,6 @@
  * writes the result, counts it, lets markers fire, has callbacks run, and publishes:
  * completion list, event descriptor, sleeping waiters.
  */
-#include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>

@@ -77,7 +77,7 @@ struct ds_window {
 	const unsigned char *bytes; /* where the wanted bytes begin */
 	uint64_t src_offset;	    /* relative to the source's beginning */
 	uint64_t src_nbytes;
-	atomic_uint reads;	       /* outstanding, plus one while operations are being made */
+	atomic_uint reads;	       /* outstanding */
 	_Atomic uint64_t valid_nbytes; /* COPY: of src_nbytes, up to where a read stopped */
 	const void *head;	       /* units: the stream's head */
 	uint32_t first_unit;
@@ -206,7 +206,7 @@ void ds_op_dropped(struct ds_op *op);
 /* window.c */
 struct ds_window *ds_window_alloc(struct ds_pipeline *pl, struct ds_slot *s,
 				  enum ds_window_kind kind, size_t staging_nbytes);
-/* One of its reads has ended, or the making of them. No lock held. */
+/* One of its reads has ended. No lock held. */
 void ds_window_read_done(struct ds_window *w);
 /* Nobody uses it any more: frees it, and goes on with its request. No lock held. */
 void ds_window_end(struct ds_window *w);

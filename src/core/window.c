@@ -2,7 +2,6 @@
 /*
  * window.c: a window's way from the scheduler through its reads to a worker, and back.
  */
-#include <errno.h>
 
 #include "core/queue.h"
 #include "core/result.h"

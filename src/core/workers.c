@@ -7,7 +7,6 @@
  * counts as a toucher of the request's memory from joining to leaving, and looks between
  * units whether the request is still wanted: that bounds what a strong cancel waits for.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -227,12 +226,6 @@ static void place(struct ds_pipeline *pl, struct ds_window *w)
 	pl->device->ops->place(pl->device, &w->place);
 }
 
-/* Units are left that nobody has taken. With the lock, or before others know the window. */
-static bool has_units_left(struct ds_window *w)
-{
-	return atomic_load_explicit(&w->next_unit, memory_order_relaxed) < w->nr_units;
-}
-
 static struct ds_window *join(struct ds_workers *wk)
 {
 	struct ds_window *w = ds_list_entry(wk->queue.next, struct ds_window, link);
@@ -318,9 +311,9 @@ static void *worker_main(void *arg)
 
 void ds_workers_push(struct ds_workers *wk, struct ds_window *w)
 {
-	unsigned wanted = w->kind == DS_WINDOW_UNITS && has_units_left(w)
-				  ? (unsigned)ds_min_u64(w->nr_units, wk->nr)
-				  : 1;
+	/* All units of a window that is pushed are still to be taken, and there is at least one. */
+	unsigned wanted =
+		w->kind == DS_WINDOW_UNITS ? (unsigned)ds_min_u64(w->nr_units, wk->nr) : 1;
 
 	pthread_mutex_lock(&wk->lock);
 	w->max_join = wanted;
