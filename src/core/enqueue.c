@@ -80,7 +80,7 @@ static ds_result prepare_read(struct ds_slot *s, struct ds_backend *be, const st
 
 	if (r->destination.nbytes < s->result_nbytes)
 		return DS_ERR_DESTINATION_TOO_SMALL;
-	ret = dev->ops->resolve(dev, &r->destination, s->result_nbytes, &s->target);
+	ret = dev->ops->resolve(dev, &r->destination, s->result_nbytes, false, &s->target);
 	if (ret)
 		return ret;
 	/* Decoders write to their output and read it back. */

@@ -84,7 +84,7 @@ struct ds_window {
 	uint32_t nr_units;  /* of the window */
 	uint32_t all_units; /* of the stream */
 	uint64_t sequence;  /* FEED: order */
-	struct ds_place_op place;
+	struct ds_device_op device_op;
 	/* Workers. */
 	atomic_uint next_unit;
 	bool is_planned;    /* WHOLE: its head was checked, so units are known */

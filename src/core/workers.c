@@ -201,29 +201,30 @@ static void run_window(struct worker *me, struct ds_window *w)
 }
 
 /* Bytes for memory without an address: the device takes them from here. */
-static void place_done(struct ds_place_op *op, ds_result result, int32_t code)
+static void place_done(struct ds_device_op *op, ds_result result, int32_t code)
 {
-	struct ds_window *w = ds_container_of(op, struct ds_window, place);
+	struct ds_window *w = ds_container_of(op, struct ds_window, device_op);
 	struct ds_slot *s = w->slot;
 
 	if (result)
 		ds_slot_fail(s, result, code, DS_OPERATION_PLACE, -1, w->src_offset, w->src_nbytes);
 	else
-		delivered(s, op->nbytes);
+		delivered(s, op->host_nbytes);
 	ds_pipeline_touch_end(s);
 	ds_window_end(w);
 }
 
 static void place(struct ds_pipeline *pl, struct ds_window *w)
 {
-	w->place = (struct ds_place_op){
-		.src = w->bytes,
-		.nbytes = valid_nbytes(w),
+	w->device_op = (struct ds_device_op){
+		.opcode = DS_DEVICE_PLACE,
+		.host = w->staging + (w->bytes - w->staging),
+		.host_nbytes = valid_nbytes(w),
 		.target = &w->slot->target,
 		.target_offset = w->src_offset,
 		.done = place_done,
 	};
-	pl->device->ops->place(pl->device, &w->place);
+	pl->device->ops->start(pl->device, &w->device_op);
 }
 
 static struct ds_window *join(struct ds_workers *wk)

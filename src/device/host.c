@@ -8,9 +8,10 @@ static void host_destroy(struct ds_device *d)
 }
 
 static ds_result host_resolve(struct ds_device *d, const struct ds_location *loc, uint64_t nbytes,
-			      struct ds_target *target)
+			      bool is_source, struct ds_target *target)
 {
 	(void)d;
+	(void)is_source;
 	if (loc->kind == DS_LOCATION_NONE)
 		return DS_ERR_INVALID_ARGUMENT;
 	if (loc->kind != DS_LOCATION_MEMORY)
@@ -22,6 +23,7 @@ static ds_result host_resolve(struct ds_device *d, const struct ds_location *loc
 	*target = (struct ds_target){
 		.address = loc->data,
 		.is_readable = true,
+		.takes_direct = true,
 		.nbytes = nbytes,
 	};
 	return DS_OK;
