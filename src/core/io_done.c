@@ -115,7 +115,7 @@ static void count_bytes(struct ds_op *op)
 	atomic_fetch_add_explicit(&s->bytes_read, nbytes, memory_order_relaxed);
 	if (op->io.is_direct)
 		atomic_fetch_add_explicit(&s->bytes_direct, nbytes, memory_order_relaxed);
-	if (!op->window && !op->is_head)
+	if ((!op->window && !op->is_head) || s->is_write)
 		atomic_fetch_add_explicit(&s->bytes_delivered, nbytes, memory_order_relaxed);
 }
 
@@ -143,7 +143,7 @@ static void finish_op(struct ds_op *op)
 	struct ds_window *w = op->window;
 
 	count_bytes(op);
-	if (w && op->done_nbytes < op->wanted)
+	if (w && op->done_nbytes < op->wanted && !s->is_write)
 		cut_window(op);
 	if (w)
 		ds_window_read_done(w);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "core/staging.h"
+#include "device/host.h"
 #include "support/random.h"
 #include "support/require.h"
 
@@ -21,7 +22,7 @@ static void whole_and_nothing_more(void **state)
 	void *p;
 
 	(void)state;
-	REQUIRE_OK(ds_staging_init(&st, NR_SLABS * SLAB));
+	REQUIRE_OK(ds_staging_init(&st, ds_host_device(), NR_SLABS * SLAB));
 	p = ds_staging_alloc(&st, NR_SLABS * SLAB);
 	REQUIRE(p != NULL);
 	memset(p, 1, NR_SLABS * SLAB);
@@ -40,7 +41,7 @@ static void in_pieces(void **state)
 	void *p[NR_SLABS];
 
 	(void)state;
-	REQUIRE_OK(ds_staging_init(&st, NR_SLABS * SLAB));
+	REQUIRE_OK(ds_staging_init(&st, ds_host_device(), NR_SLABS * SLAB));
 	for (unsigned i = 0; i < NR_SLABS; i++) {
 		p[i] = ds_staging_alloc(&st, 1);
 		REQUIRE(p[i] != NULL);
@@ -66,7 +67,7 @@ static void random_blocks(void **state)
 	size_t sum = 0;
 
 	(void)state;
-	REQUIRE_OK(ds_staging_init(&st, NR_SLABS * SLAB + 5));
+	REQUIRE_OK(ds_staging_init(&st, ds_host_device(), NR_SLABS * SLAB + 5));
 	REQUIRE_CMP(st.nbytes, ==, NR_SLABS * SLAB);
 	for (unsigned step = 0; step < 20000; step++) {
 		unsigned i = (unsigned)random_below(&random, NR_BLOCKS);
