@@ -71,7 +71,7 @@ struct ds_gds_config {
  * takes some tenths of a second.
  *
  * Returns DS_ERR_UNAVAILABLE when there is no driver, no such device, or something REQUIRED is
- * missing (ds_gds_available() and the log say why), else as ds_make_cpu_backend().
+ * missing (ds_gds_available() says why), else as ds_make_cpu_backend().
  */
 DS_API ds_result ds_make_gds_backend(const struct ds_backend_config *cfg,
 				     const struct ds_gds_config *gds, struct ds_backend **out);

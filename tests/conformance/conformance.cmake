@@ -3,7 +3,8 @@
 if(NOT DS_HAVE_CMOCKA)
 	return()
 endif()
-set(DS_CONFORMANCE_BACKENDS cpu fake fake_device fake_decoder io_uring)
+set(DS_CONFORMANCE_BACKENDS cpu fake fake_device fake_decoder fake_gds
+	fake_gds_decoder io_uring)
 set(tests_dir "${PROJECT_SOURCE_DIR}/tests")
 set(DS_CONFORMANCE_HARNESS
 	"${tests_dir}/conformance/suite.c"
@@ -11,6 +12,8 @@ set(DS_CONFORMANCE_HARNESS
 	"${tests_dir}/fake/fake_engine.c"
 	"${tests_dir}/fake/fake_backend.c"
 	"${tests_dir}/fake/fake_device.c"
+	"${tests_dir}/fake/fake_gds_backend.c"
+	"${tests_dir}/fake/fake_cuda_open.c"
 	"${tests_dir}/support/require.c"
 	"${tests_dir}/support/testdata.c")
 

@@ -198,6 +198,12 @@ uint64_t ds_cuda_decode_eta_ns(struct ds_device *base, const struct ds_codec *co
 
 /* ------------------------------------------------------------------ decoding */
 
+/* Where in scratch the stream's bytes go: words of tiles must be words there. */
+static size_t scratch_offset(const struct cuda_device *d, const struct ds_device_op *op)
+{
+	return (size_t)ds_align_down((uintptr_t)op->host - (uintptr_t)d->staging, 4);
+}
+
 /*
  * The head was checked when the stream came, but may lie in memory that somebody else writes: what
  * the device is told is checked once more, against what it may touch.
@@ -206,7 +212,6 @@ static bool make_tile(const struct cuda_device *d, const struct ds_device_op *op
 		      struct cuda_tile *tile)
 {
 	const struct ds_target *t = op->target;
-	uint64_t staging_offset = (uint64_t)((uintptr_t)op->host - (uintptr_t)d->staging);
 	uint64_t at;
 	struct ds_codec_unit u;
 
@@ -219,7 +224,7 @@ static bool make_tile(const struct cuda_device *d, const struct ds_device_op *op
 	if (u.dst_offset > t->nbytes || u.dst_nbytes > t->nbytes - u.dst_offset)
 		return false;
 	*tile = (struct cuda_tile){
-		.src = d->decoder.scratch + staging_offset + at,
+		.src = d->decoder.scratch + scratch_offset(d, op) + at,
 		.dst = t->object + t->offset + u.dst_offset,
 		.src_nbytes = u.src_nbytes,
 		.dst_nbytes = u.dst_nbytes,
@@ -262,7 +267,7 @@ static cuda_result launch(struct cuda_device *d, size_t first, uint32_t nr, uint
 cuda_result ds_cuda_decode(struct cuda_device *d, struct ds_device_op *op, cuda_stream stream)
 {
 	struct cuda_decoder *dec = &d->decoder;
-	size_t offset = (size_t)((uintptr_t)op->host - (uintptr_t)d->staging);
+	size_t offset = scratch_offset(d, op);
 	size_t first = (offset + TILE_MIN_NBYTES - 1) / TILE_MIN_NBYTES;
 	uint64_t before;
 	cuda_result code;

@@ -330,11 +330,10 @@ static ds_result cuda_resolve(struct ds_device *base, const struct ds_location *
 
 	if (loc->kind == DS_LOCATION_NONE)
 		return DS_ERR_INVALID_ARGUMENT;
-	if (loc->kind == DS_LOCATION_MEMORY)
-		return resolve_host(loc, nbytes, target);
 	if (loc->kind != d->set.kind)
-		return DS_ERR_UNSUPPORTED;
-	if (!loc->object || loc->detail)
+		return loc->kind == DS_LOCATION_MEMORY ? resolve_host(loc, nbytes, target)
+						       : DS_ERR_UNSUPPORTED;
+	if ((!loc->object && nbytes) || loc->detail)
 		return DS_ERR_INVALID_ARGUMENT;
 	if (address < loc->object || nbytes > UINT64_MAX - address)
 		return DS_ERR_OUT_OF_RANGE;
