@@ -399,6 +399,7 @@ enum {
 	DS_PATH_BUFFERED_STAGED = 3, /* page cache, staging memory, destination */
 	DS_PATH_DIRECT_STAGED = 4,   /* O_DIRECT, staging memory, destination */
 	DS_PATH_MEMORY = 5,	     /* the source was memory */
+	DS_PATH_PEER = 6,	     /* storage straight into a device's memory */
 	DS_PATH_COUNT = 8,
 };
 
@@ -431,7 +432,7 @@ struct ds_completion {
 	int32_t failed_fd;
 	uint64_t failed_offset;
 	uint64_t failed_nbytes;
-	const char *name; /* the request's */
+	const char *name;	       /* the request's */
 	uint64_t bytes_device_decoded; /* of bytes_transferred, decoded by the device */
 };
 #define DS_COMPLETION_INIT DS_INIT_(struct ds_completion)

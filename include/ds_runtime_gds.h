@@ -42,7 +42,7 @@ enum {
 /* ---------------------------------------------------------------- backend */
 
 enum {
-	DS_GDS_AUTO = 0,     /* where it works, and is of use */
+	DS_GDS_AUTO = 0, /* where it works, and is of use */
 	DS_GDS_NEVER = 1,
 	DS_GDS_REQUIRED = 2, /* the backend is not made without it */
 };
@@ -50,14 +50,14 @@ enum {
 /* Zero means the default. */
 struct ds_gds_config {
 	uint32_t size;
-	uint32_t flags;		  /* none yet; must be 0 */
-	int32_t device;		  /* as CUDA counts devices: 0 is the first */
-	int32_t cufile;		  /* the direct path; DS_GDS_* */
-	int32_t gpu_decode;	  /* GDeflate on the device; AUTO: where it is done sooner. DS_GDS_* */
-	int32_t io_uring;	  /* the staged path's engine, else pread; DS_GDS_* */
-	uint32_t cufile_threads;  /* reads in flight on the direct path; 16. At most 64 */
+	uint32_t flags;	    /* none yet; must be 0 */
+	int32_t device;	    /* as CUDA counts devices: 0 is the first */
+	int32_t cufile;	    /* the direct path; DS_GDS_* */
+	int32_t gpu_decode; /* GDeflate on the device; AUTO: where it is done sooner. DS_GDS_* */
+	int32_t io_uring;   /* the staged path's engine, else pread; DS_GDS_* */
+	uint32_t cufile_threads; /* reads in flight on the direct path; 16. At most 64 */
 	uint32_t reserved;
-	const char *cuda_library; /* path of it; NULL: libcuda.so.1 */
+	const char *cuda_library;   /* path of it; NULL: libcuda.so.1 */
 	const char *cufile_library; /* NULL: libcufile.so.0, and where CUDA usually puts it */
 };
 #define DS_GDS_CONFIG_INIT DS_INIT_(struct ds_gds_config)
@@ -88,32 +88,33 @@ DS_API ds_result ds_gds_available(const struct ds_gds_config *gds, char *why, si
 enum {
 	DS_GDS_STATE_UNKNOWN = 0, /* not looked for */
 	DS_GDS_STATE_READY = 1,
-	DS_GDS_STATE_OFF = 2,		  /* the configuration says NEVER */
-	DS_GDS_STATE_NO_LIBRARY = 3,	  /* the library was not found */
-	DS_GDS_STATE_BAD_LIBRARY = 4,	  /* it lacks functions, or is the stub for linking */
-	DS_GDS_STATE_NO_DRIVER = 5,	  /* CUDA: the kernel's driver does not answer */
-	DS_GDS_STATE_NO_DEVICE = 6,	  /* CUDA: no device of that number */
-	DS_GDS_STATE_OLD_LIBRARY = 7,	  /* cuFile: cannot be told to leave compatibility mode alone */
-	DS_GDS_STATE_COMPATIBILITY = 8,	  /* cuFile: works in its compatibility mode only */
-	DS_GDS_STATE_FAILED = 9,	  /* it said so itself; see the code */
-	DS_GDS_STATE_NO_CUDA = 10,	  /* cuFile: not tried, because CUDA is missing */
+	DS_GDS_STATE_OFF = 2,	      /* the configuration says NEVER */
+	DS_GDS_STATE_NO_LIBRARY = 3,  /* the library was not found */
+	DS_GDS_STATE_BAD_LIBRARY = 4, /* it lacks functions, or is the stub for linking */
+	DS_GDS_STATE_NO_DRIVER = 5,   /* CUDA: the kernel's driver does not answer */
+	DS_GDS_STATE_NO_DEVICE = 6,   /* CUDA: no device of that number */
+	DS_GDS_STATE_OLD_LIBRARY = 7, /* cuFile: cannot be told to leave compatibility mode alone */
+	DS_GDS_STATE_COMPATIBILITY = 8, /* cuFile: works in its compatibility mode only */
+	DS_GDS_STATE_FAILED = 9,	/* it said so itself; see the code */
+	DS_GDS_STATE_NO_CUDA = 10,	/* cuFile: not tried, because CUDA is missing */
 };
 
 /* What this machine has. Strings are never unterminated. */
 struct ds_gds_info {
 	uint32_t size;
-	uint32_t cuda_state;   /* DS_GDS_STATE_* */
-	uint32_t cufile_state; /* DS_GDS_STATE_* */
-	int32_t cuda_code;     /* CUresult of what failed */
-	int32_t cufile_code;   /* CUfileOpError of what failed */
-	int32_t cuda_version;  /* of the driver: 1000 * major + 10 * minor */
-	int32_t cufile_version; /* the same of cuFile */
+	uint32_t cuda_state;	    /* DS_GDS_STATE_* */
+	uint32_t cufile_state;	    /* DS_GDS_STATE_* */
+	int32_t cuda_code;	    /* CUresult of what failed */
+	int32_t cufile_code;	    /* CUfileOpError of what failed */
+	int32_t cuda_version;	    /* of the driver: 1000 * major + 10 * minor */
+	int32_t cufile_version;	    /* the same of cuFile */
 	uint32_t nvidia_fs_version; /* major << 16 | minor; 0: not loaded, or not in use */
 	uint32_t nr_devices;
 	int32_t device;		     /* which one the rest is about */
 	uint32_t compute_capability; /* 90: 9.0 */
 	int32_t numa_node;	     /* of the device; -1: not known */
-	uint32_t has_decoder; /* 1: this build has a GDeflate decoder for devices, and it suits this one */
+	uint32_t
+		has_decoder; /* 1: this build has a GDeflate decoder for devices, and it suits this one */
 	uint32_t reserved;
 	uint64_t device_nbytes; /* memory, in all */
 	char device_name[64];
@@ -190,7 +191,7 @@ struct ds_gds_manager_config {
 	uint32_t alignment; /* of what the pool hands out; 4096. A power of two, 512 to 2 MiB */
 	uint32_t threads;   /* that read; see ds_backend_config.io_workers */
 	uint64_t prefetch_batch_nbytes; /* vectors are gathered in batches of so many; 64 MiB */
-	uint64_t pool_nbytes;	 /* hard limit of device memory that the manager allocates; 0: none */
+	uint64_t pool_nbytes; /* hard limit of device memory that the manager allocates; 0: none */
 	uint64_t staging_nbytes; /* hard limit of pinned memory; see ds_backend_config */
 	uint64_t chunk_nbytes;	 /* see ds_backend_config */
 	int32_t direct;		 /* DS_DIRECT_*; AUTO: page cache where the range is in it */
@@ -226,21 +227,23 @@ DS_API ds_result ds_gds_free(struct ds_gds *g, uint64_t address);
 /* The ways of bytes to device memory. */
 enum {
 	DS_GDS_PATH_NONE = 0,
-	DS_GDS_PATH_GDS = 1,	   /* storage to device, by cuFile, without host memory */
-	DS_GDS_PATH_DIRECT = 2,	   /* O_DIRECT to pinned memory, copy engine */
-	DS_GDS_PATH_BUFFERED = 3,  /* page cache to pinned memory, copy engine */
-	DS_GDS_PATH_GATHERED = 4,  /* vectors: page cache to memory of the job, pinned memory, copy engine */
-	DS_GDS_PATH_HOST = 5,	   /* to host memory */
+	DS_GDS_PATH_GDS = 1,	  /* storage to device, by cuFile, without host memory */
+	DS_GDS_PATH_DIRECT = 2,	  /* O_DIRECT to pinned memory, copy engine */
+	DS_GDS_PATH_BUFFERED = 3, /* page cache to pinned memory, copy engine */
+	DS_GDS_PATH_GATHERED =
+		4, /* vectors: page cache to memory of the job, pinned memory, copy engine */
+	DS_GDS_PATH_HOST = 5, /* to host memory */
 	DS_GDS_PATH_COUNT = 8,
 };
 
 /* What is known of an open file. */
 struct ds_gds_file_info {
 	uint32_t size;
-	uint32_t path;	    /* DS_GDS_PATH_*: what a load of it would mostly take if it began now */
-	uint64_t nbytes;    /* the file's size */
+	uint32_t path;	 /* DS_GDS_PATH_*: what a load of it would mostly take if it began now */
+	uint64_t nbytes; /* the file's size */
 	uint64_t cached_nbytes; /* of them, in the page cache now */
-	uint32_t alignment; /* that direct reads ask of offsets; 0: no direct reads. Seen to by the manager */
+	uint32_t
+		alignment; /* that direct reads ask of offsets; 0: no direct reads. Seen to by the manager */
 	uint32_t reserved;
 	char file_system[16]; /* such as "ext4", or a number */
 	char why[256];	      /* why not a faster path, as sentences; "" when there is none */
@@ -266,9 +269,9 @@ enum {
 /* Zero means the default. */
 struct ds_gds_job_config {
 	uint32_t size;
-	uint32_t flags;	      /* DS_GDS_JOB_* */
-	int32_t priority;     /* DS_PRIORITY_* */
-	uint32_t memory;      /* DS_GDS_MEMORY_* of its destinations */
+	uint32_t flags;		  /* DS_GDS_JOB_* */
+	int32_t priority;	  /* DS_PRIORITY_* */
+	uint32_t memory;	  /* DS_GDS_MEMORY_* of its destinations */
 	ds_gds_progress progress; /* may be NULL */
 	void *user_data;
 };
@@ -308,7 +311,7 @@ struct ds_gds_vectors {
 	uint32_t size;
 	uint32_t reserved;
 	struct ds_gds_file *file;
-	uint64_t offset;	/* of vector 0 */
+	uint64_t offset; /* of vector 0 */
 	uint64_t vector_nbytes;
 	uint64_t stride_nbytes; /* from one to the next; 0: vector_nbytes */
 	uint64_t nr_vectors;	/* 0: as many as the file has */
@@ -371,7 +374,7 @@ DS_API void ds_gds_job_destroy(struct ds_gds_job *job);
 /* What a job has loaded: a range, a model or a tensor, in the order of the call (tensors: of the model). */
 struct ds_gds_item {
 	uint32_t size;
-	uint32_t tensor;  /* its index in the model */
+	uint32_t tensor; /* its index in the model */
 	uint64_t address;
 	uint64_t nbytes;
 	uint64_t checksum; /* with DS_GDS_JOB_CHECKSUM, once the job has ended well */
@@ -390,14 +393,15 @@ struct ds_gds_report {
 	uint64_t total_nbytes; /* that were to arrive */
 	uint64_t done_nbytes;
 	uint64_t path_nbytes[DS_GDS_PATH_COUNT]; /* that arrived, by DS_GDS_PATH_* */
-	uint64_t operations;		   /* requests, or reads of runs of vectors */
-	uint64_t elapsed_ns;		   /* from its start to its end */
-	uint64_t waited_ns;		   /* for its start */
-	uint64_t cpu_ns;		   /* of the backend's threads meanwhile, other jobs' included */
+	uint64_t operations;			 /* requests, or reads of runs of vectors */
+	uint64_t elapsed_ns;			 /* from its start to its end */
+	uint64_t waited_ns;			 /* for its start */
+	uint64_t cpu_ns; /* of the backend's threads meanwhile, other jobs' included */
 	uint64_t bytes_per_second;
-	uint64_t ceiling_bytes_per_second; /* of the machine: ds_gds_measure_ceiling(); 0: never asked */
-	char why[256]; /* why not on a faster path, as sentences */
-	char error[256]; /* what failed, as a sentence */
+	uint64_t
+		ceiling_bytes_per_second; /* of the machine: ds_gds_measure_ceiling(); 0: never asked */
+	char why[256];			  /* why not on a faster path, as sentences */
+	char error[256];		  /* what failed, as a sentence */
 };
 #define DS_GDS_REPORT_INIT DS_INIT_(struct ds_gds_report)
 
@@ -438,8 +442,8 @@ DS_API void ds_gds_reset_stats(struct ds_gds *g);
 
 struct ds_safetensors_tensor {
 	uint32_t size;
-	uint32_t file;	/* index of its file */
-	const char *name; /* valid as long as the model; UTF-8 as the file has it */
+	uint32_t file;	   /* index of its file */
+	const char *name;  /* valid as long as the model; UTF-8 as the file has it */
 	const char *dtype; /* "F32", "BF16", ...; valid as long as the model */
 	uint32_t nr_dims;
 	uint32_t bits; /* of an element */

@@ -25,7 +25,7 @@
 #define STAGING_NBYTES (128u << 20)
 #define CHUNK_NBYTES   (4u << 20)
 /* A core copies 8 to 12 GB/s, and the bus takes 55. */
-#define MIN_WORKERS 8u
+#define MIN_WORKERS    8u
 
 #define CONFIG_SIZE_0 sizeof(struct ds_gds_config)
 #define INFO_SIZE_0   sizeof(struct ds_gds_info)
@@ -155,7 +155,8 @@ static uint32_t cuda_state(enum ds_cuda_state state)
 	}
 }
 
-static void fill_cuda_info(struct ds_gds_info *info, const struct ds_cuda_info *cuda, int32_t device)
+static void fill_cuda_info(struct ds_gds_info *info, const struct ds_cuda_info *cuda,
+			   int32_t device)
 {
 	info->cuda_state = cuda_state(cuda->state);
 	info->cuda_code = cuda->code;
@@ -169,6 +170,11 @@ static void fill_cuda_info(struct ds_gds_info *info, const struct ds_cuda_info *
 	memcpy(info->device_name, cuda->name, sizeof(info->device_name));
 	memcpy(info->pci_bus_id, cuda->bus_id, sizeof(info->pci_bus_id));
 	memcpy(info->why_no_cuda, cuda->why, sizeof(info->why_no_cuda));
+	if (cuda->state != DS_CUDA_READY) {
+		info->cufile_state = DS_GDS_STATE_NO_CUDA;
+		snprintf(info->why_no_cufile, sizeof(info->why_no_cufile),
+			 "cuFile needs a CUDA device");
+	}
 }
 
 ds_result ds_gds_available(const struct ds_gds_config *user, char *why, size_t nbytes)

@@ -23,7 +23,7 @@
 #define MULTIPROCESSORS		 4
 
 /* Exported, and declared so that no warning says otherwise. */
-#define EXPORT(type, name, ...)                                     \
+#define EXPORT(type, name, ...)                                        \
 	__attribute__((visibility("default"))) type name(__VA_ARGS__); \
 	type name(__VA_ARGS__)
 
@@ -173,8 +173,8 @@ static cuda_result run_gdeflate(const struct kernel_call *k)
 
 		if (!src || !dst || tiles[i].src % 4)
 			return 700;
-		status[i] = !ds_gd_decode_reference(src, tiles[i].src_nbytes, dst,
-						    tiles[i].dst_nbytes);
+		status[i] =
+			!ds_gd_decode_reference(src, tiles[i].src_nbytes, dst, tiles[i].dst_nbytes);
 		atomic_fetch_add(&control.nr_tiles, 1);
 	}
 	return CUDA_SUCCESS;
@@ -445,7 +445,8 @@ static cuda_result copy(cuda_stream s, unsigned char *to, const unsigned char *f
 		memcpy(to, from, nbytes);
 		return CUDA_SUCCESS;
 	}
-	return push(s, (struct work){ .kind = WORK_COPY, .to = to, .from = from, .nbytes = nbytes });
+	return push(s,
+		    (struct work){ .kind = WORK_COPY, .to = to, .from = from, .nbytes = nbytes });
 }
 
 EXPORT(cuda_result, cuMemcpyHtoDAsync_v2, cuda_address to, const void *from, size_t nbytes,
@@ -665,8 +666,8 @@ EXPORT(cuda_result, cuModuleGetFunction, cuda_function *out, cuda_module module,
 }
 
 EXPORT(cuda_result, cuLaunchKernel, cuda_function f, unsigned grid_x, unsigned grid_y,
-       unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_nbytes,
-       cuda_stream s, void **parameters, void **extra)
+       unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z,
+       unsigned shared_nbytes, cuda_stream s, void **parameters, void **extra)
 {
 	struct kernel_call call = { .kernel = f->kernel };
 	cuda_result code = check();
@@ -708,8 +709,7 @@ EXPORT(cuda_result, cuInit, unsigned flags)
 	int code = atomic_load(&control.init_result);
 
 	/* For programs that a test only starts. */
-	return flags ? CUDA_ERROR_INVALID_VALUE
-		     : from_environment("FAKE_CUDA_INIT", code);
+	return flags ? CUDA_ERROR_INVALID_VALUE : from_environment("FAKE_CUDA_INIT", code);
 }
 
 EXPORT(cuda_result, cuDriverGetVersion, int *version)

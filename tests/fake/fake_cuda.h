@@ -34,9 +34,10 @@ struct fake_cuda {
 	atomic_int lost_result;
 	atomic_bool is_lost;
 	atomic_int nr_devices;
-	atomic_bool any_address; /* addresses that were not allocated are host memory, as device memory */
-	atomic_uint delay_us;	 /* most that a stream sleeps before each thing */
-	uint64_t device_nbytes;	 /* memory of the device; a limit */
+	atomic_bool
+		any_address; /* addresses that were not allocated are host memory, as device memory */
+	atomic_uint delay_us;	/* most that a stream sleeps before each thing */
+	uint64_t device_nbytes; /* memory of the device; a limit */
 
 	/* What was done. */
 	atomic_uint nr_copies_in;

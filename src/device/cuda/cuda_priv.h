@@ -82,8 +82,8 @@ struct cuda_decoder {
 	cuda_function few;
 	cuda_function many;
 	cuda_function checksum;
-	cuda_stream stream;    /* of checksums and measurements */
-	cuda_address sum;      /* the checksum's */
+	cuda_stream stream; /* of checksums and measurements */
+	cuda_address sum;   /* the checksum's */
 	cuda_address scratch;
 	struct cuda_tile *tiles; /* pinned */
 	cuda_address tiles_address;

@@ -17,8 +17,8 @@
 #define MANY_THREADS		   64u
 #define MANY_TILES_A_BLOCK	   2u
 /* What a multiprocessor decodes in a second, and how long a lone window takes; measured on an H200. */
-#define BYTES_A_MULTIPROCESSOR 700000000u
-#define LONE_NS		       600000u
+#define BYTES_A_MULTIPROCESSOR	   700000000u
+#define LONE_NS			   600000u
 
 /* A tile that was not even looked at has failed. */
 #define STATUS_UNTOUCHED 2u

@@ -75,10 +75,12 @@ static void look_at_device(const struct cuda_driver *cu, cuda_ordinal ordinal,
 	if (!cu->device_attribute(&major, CUDA_ATTRIBUTE_MAJOR, ordinal) &&
 	    !cu->device_attribute(&minor, CUDA_ATTRIBUTE_MINOR, ordinal))
 		info->compute_capability = 10 * major + minor;
-	if (cu->device_attribute(&info->nr_multiprocessors, CUDA_ATTRIBUTE_MULTIPROCESSORS, ordinal))
+	if (cu->device_attribute(&info->nr_multiprocessors, CUDA_ATTRIBUTE_MULTIPROCESSORS,
+				 ordinal))
 		info->nr_multiprocessors = 1;
 	/* Older drivers do not know this one. */
-	info->numa_node = cu->device_attribute(&node, CUDA_ATTRIBUTE_NUMA_NODE, ordinal) ? -1 : node;
+	info->numa_node =
+		cu->device_attribute(&node, CUDA_ATTRIBUTE_NUMA_NODE, ordinal) ? -1 : node;
 }
 
 static void look_failed(struct ds_cuda_info *info, enum ds_cuda_state state, cuda_result code,
@@ -121,7 +123,8 @@ void ds_cuda_look(const struct ds_cuda_settings *set, struct cuda_driver *cu, cu
 	if (set->device < 0 || set->device >= info->nr_devices) {
 		info->state = DS_CUDA_NO_DEVICE;
 		snprintf(info->why, sizeof(info->why),
-			 "there is no CUDA device %d: the driver shows %d (see CUDA_VISIBLE_DEVICES)",
+			 "there is no CUDA device %d: the driver shows %d (see "
+			 "CUDA_VISIBLE_DEVICES)",
 			 set->device, info->nr_devices);
 		return;
 	}
@@ -145,7 +148,8 @@ static void *context_main(void *arg)
 /* Begins it on a thread, or does it here. */
 static void begin_context(struct cuda_device *d)
 {
-	d->is_making_context = !ds_thread_start(&d->context_thread, "ds-cuda-init", context_main, d);
+	d->is_making_context =
+		!ds_thread_start(&d->context_thread, "ds-cuda-init", context_main, d);
 	if (!d->is_making_context)
 		context_main(d);
 }
@@ -201,7 +205,8 @@ static void prefer_node(void *p, size_t nbytes, int node)
 static void *map_pages(size_t nbytes, int node)
 {
 	size_t all = nbytes + HUGE_PAGE_NBYTES;
-	unsigned char *p = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *p =
+		mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	unsigned char *begin, *end;
 
 	if (p == MAP_FAILED)

@@ -10,8 +10,8 @@
 
 #define DEFAULT_LIBRARY "libcuda.so.1"
 
-#define FUNCTION(field, symbol)                               \
-	{                                                     \
+#define FUNCTION(field, symbol)                             \
+	{                                                   \
 		symbol, offsetof(struct cuda_driver, field) \
 	}
 

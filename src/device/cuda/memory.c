@@ -7,11 +7,11 @@
 #include "base/util.h"
 #include "device/cuda/cuda_priv.h"
 
-#define SUM_PART_NBYTES	   (8u << 20)
-#define SUM_THREADS	   256u
-#define MEASURE_NBYTES	   (64u << 20)
-#define MEASURE_NR_COPIES  12
-#define BLOCKS_FOR_A_CHIP  8u /* a multiprocessor */
+#define SUM_PART_NBYTES	  (8u << 20)
+#define SUM_THREADS	  256u
+#define MEASURE_NBYTES	  (64u << 20)
+#define MEASURE_NR_COPIES 12
+#define BLOCKS_FOR_A_CHIP 8u /* a multiprocessor */
 
 ds_result ds_cuda_alloc(struct ds_device *base, uint64_t nbytes, uint64_t *address)
 {

@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vectors.c: vectors by their index.
+ *
+ * Small ones are gathered: a batch of indices is sorted, those that lie close together in the file are read
+ * by one preadv(), which puts each at its place in the result. For device memory the result is made in
+ * host memory first, and a whole batch goes to the device in one request, while the next batch is gathered.
+ * Large vectors, and a few small ones, are requests of their own.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "gds/internal.h"
+
+#define LARGE_NBYTES (256u << 10) /* a vector from which on gathering gains nothing */
+#define FEW_VECTORS  16u
+#define FEW_NBYTES   (256u << 10)
+/* To read over a gap costs less than another system call. */
+#define MAX_GAP	     4096u
+#define MAX_IOVECS   128u
+#define MAX_RUN	     (1u << 20)
+#define PART_NBYTES  (256u << 10)
+#define MIN_PART     64u /* vectors */
+#define RADIX_BITS   11u
+#define RADIX	     (1u << RADIX_BITS)
+
+struct entry {
+	uint64_t index;
+	uint64_t position; /* in the batch */
+};
+
+/* A batch on its way: what the crew's parts share. */
+struct batch {
+	struct ds_gds_job *job;
+	const struct ds_vector_job *v;
+	struct entry *entries;
+	uint64_t nr;
+	uint64_t part_nr; /* entries of a part */
+	unsigned char *out;
+	_Atomic uint64_t nr_reads;
+	atomic_int result; /* ds_result */
+	atomic_int error;  /* errno */
+};
+
+/* ------------------------------------------------------------------ sorting */
+
+/* By index, in as many passes as indices have digits; the result is in *entries. */
+static void sort(struct entry **entries, struct entry **spare, uint64_t nr)
+{
+	uint64_t all = 0;
+
+	for (uint64_t i = 0; i < nr; i++)
+		all |= (*entries)[i].index;
+	for (unsigned shift = 0; shift < 64 && all >> shift; shift += RADIX_BITS) {
+		uint64_t counts[RADIX] = { 0 }, sum = 0;
+		struct entry *from = *entries, *to = *spare;
+
+		for (uint64_t i = 0; i < nr; i++)
+			counts[from[i].index >> shift & (RADIX - 1)]++;
+		for (unsigned d = 0; d < RADIX; d++) {
+			uint64_t n = counts[d];
+
+			counts[d] = sum;
+			sum += n;
+		}
+		for (uint64_t i = 0; i < nr; i++)
+			to[counts[from[i].index >> shift & (RADIX - 1)]++] = from[i];
+		*entries = to;
+		*spare = from;
+	}
+}
+
+/* ------------------------------------------------------------------ reading */
+
+static void batch_failed(struct batch *b, ds_result result, int err)
+{
+	int none = DS_OK;
+
+	if (atomic_compare_exchange_strong(&b->result, &none, result))
+		atomic_store(&b->error, err);
+}
+
+static uint64_t file_offset(const struct ds_vector_job *v, uint64_t index)
+{
+	return v->offset + index * v->stride_nbytes;
+}
+
+static unsigned char *place_of(const struct batch *b, const struct entry *e)
+{
+	return b->out + e->position * b->v->vector_nbytes;
+}
+
+/* One vector, however many pieces the kernel gives it in. */
+static bool read_one(struct batch *b, const struct entry *e)
+{
+	unsigned char *to = place_of(b, e);
+	uint64_t offset = file_offset(b->v, e->index), left = b->v->vector_nbytes;
+
+	while (left) {
+		ssize_t n = pread(b->v->file->fd, to, left, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			batch_failed(b, n ? DS_ERR_IO : DS_ERR_END_OF_FILE, n ? errno : 0);
+			return false;
+		}
+		to += n;
+		offset += (uint64_t)n;
+		left -= (uint64_t)n;
+	}
+	return true;
+}
+
+/* What a run of entries reads: their vectors, and the gaps between, into nothing of use. */
+struct run {
+	struct iovec iov[MAX_IOVECS];
+	int nr_iov;
+	uint64_t begin;
+	uint64_t end;
+};
+
+/* Whether the entry can be part of the run; then it is. */
+static bool add_to_run(struct run *r, const struct batch *b, const struct entry *e,
+		       unsigned char *waste)
+{
+	uint64_t at = file_offset(b->v, e->index), gap = at - r->end;
+
+	if (r->nr_iov) {
+		if (at < r->end || gap > MAX_GAP || at + b->v->vector_nbytes - r->begin > MAX_RUN ||
+		    (unsigned)r->nr_iov + 2 > MAX_IOVECS)
+			return false;
+		if (gap)
+			r->iov[r->nr_iov++] = (struct iovec){ waste, gap };
+	} else {
+		r->begin = at;
+	}
+	r->iov[r->nr_iov++] = (struct iovec){ place_of(b, e), b->v->vector_nbytes };
+	r->end = at + b->v->vector_nbytes;
+	return true;
+}
+
+/*
+ * Reads entries from `first` on that make a run, and copies duplicates. Returns where the next run
+ * begins; 0 after a failure.
+ */
+static uint64_t read_run(struct batch *b, uint64_t first, uint64_t last)
+{
+	unsigned char waste[MAX_GAP];
+	struct run r = { .nr_iov = 0 };
+	const struct entry *e = b->entries;
+	uint64_t i;
+	ssize_t n;
+
+	for (i = first; i < last; i++) {
+		bool is_duplicate = i > first && e[i].index == e[i - 1].index;
+
+		if (!is_duplicate && !add_to_run(&r, b, &e[i], waste))
+			break;
+	}
+	n = preadv(b->v->file->fd, r.iov, r.nr_iov, (off_t)r.begin);
+	atomic_fetch_add_explicit(&b->nr_reads, 1, memory_order_relaxed);
+	for (uint64_t k = first; k < i; k++) {
+		bool is_duplicate = k > first && e[k].index == e[k - 1].index;
+
+		/* A short one may have ended anywhere. */
+		if (is_duplicate)
+			memcpy(place_of(b, &e[k]), place_of(b, &e[k - 1]), b->v->vector_nbytes);
+		else if (n < 0 || (uint64_t)n != r.end - r.begin)
+			if (!read_one(b, &e[k]))
+				return 0;
+	}
+	return i;
+}
+
+static void read_part(void *arg, uint32_t part)
+{
+	struct batch *b = arg;
+	uint64_t first = part * b->part_nr;
+	uint64_t last = ds_manager_min(first + b->part_nr, b->nr);
+
+	while (first < last && !atomic_load_explicit(&b->result, memory_order_relaxed) &&
+	       !atomic_load_explicit(&b->job->wants_cancel, memory_order_relaxed)) {
+		first = read_run(b, first, last);
+		if (!first)
+			return;
+	}
+}
+
+/* ----------------------------------------------------------------- gathering */
+
+/* The two buffers that batches take turns in. */
+static ds_result need_buffers(struct ds_workspace *w, size_t nbytes)
+{
+	if (w->buffer_nbytes >= nbytes)
+		return DS_OK;
+	for (unsigned i = 0; i < 2; i++) {
+		if (w->buffers[i])
+			munmap(w->buffers[i], w->buffer_nbytes);
+		w->buffers[i] = NULL;
+	}
+	w->buffer_nbytes = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		void *p = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			       -1, 0);
+
+		if (p == MAP_FAILED) {
+			if (i)
+				munmap(w->buffers[0], nbytes);
+			w->buffers[0] = NULL;
+			return DS_ERR_NO_MEMORY;
+		}
+		madvise(p, nbytes, MADV_HUGEPAGE);
+		w->buffers[i] = p;
+	}
+	w->buffer_nbytes = nbytes;
+	return DS_OK;
+}
+
+struct gather {
+	struct ds_gds_job *job;
+	struct ds_queue *queue;
+	bool is_device;
+	uint64_t batch_nr; /* vectors of a batch */
+	struct entry *entries;
+	struct entry *spare;
+	uint64_t ids[2]; /* of the requests out of the buffers; 0: none */
+};
+
+/* Waits for the request that reads a buffer. */
+static void wait_for_buffer(struct gather *ga, unsigned i)
+{
+	while (ga->ids[i]) {
+		struct ds_completion c = DS_COMPLETION_INIT;
+		uint32_t nr = 0;
+
+		ds_queue_wait(ga->queue, &c, 1, 1, DS_WAIT_FOREVER, &nr);
+		if (!nr)
+			return;
+		for (unsigned k = 0; k < 2; k++) {
+			if (ga->ids[k] == c.id)
+				ga->ids[k] = 0;
+		}
+		ds_job_ended(ga->job, &c);
+		ga->job->report.operations--;
+		ga->job->report.path_nbytes[DS_GDS_PATH_GATHERED] += c.bytes_transferred;
+		if (c.bytes_transferred)
+			ds_job_progress(ga->job, c.bytes_transferred);
+	}
+}
+
+static void upload(struct gather *ga, unsigned i, uint64_t first, uint64_t nr)
+{
+	struct ds_gds_job *job = ga->job;
+	const struct ds_vector_job *v = &job->vectors;
+	uint64_t nbytes = nr * v->vector_nbytes;
+	struct ds_request r = DS_REQUEST_INIT;
+	ds_result ret;
+
+	r.source.kind = DS_LOCATION_MEMORY;
+	r.source.data = job->space->buffers[i];
+	r.source.nbytes = nbytes;
+	r.destination = ds_job_destination(job, v->destination + first * v->vector_nbytes, nbytes);
+	r.priority = job->cfg.priority;
+	ret = ds_queue_enqueue(ga->queue, &r, &ga->ids[i]);
+	if (ret) {
+		ga->ids[i] = 0;
+		ds_job_fail(job, ret, "the copy to the device was refused: %s",
+			    ds_result_message(ret));
+		return;
+	}
+	ds_queue_submit(ga->queue);
+	/* Cancelled since the last look: then nobody has seen this request. */
+	if (atomic_load(&job->wants_cancel))
+		ds_queue_cancel_all(ga->queue);
+}
+
+static void gather_batch(struct gather *ga, uint64_t first, uint64_t nr, unsigned char *out)
+{
+	struct ds_gds_job *job = ga->job;
+	const struct ds_vector_job *v = &job->vectors;
+	uint64_t part = PART_NBYTES / v->vector_nbytes;
+	struct batch b = { .job = job, .v = v, .nr = nr, .out = out };
+
+	for (uint64_t i = 0; i < nr; i++)
+		ga->entries[i] =
+			(struct entry){ v->indices ? v->indices[first + i] : v->first + first + i,
+					i };
+	if (v->indices)
+		sort(&ga->entries, &ga->spare, nr);
+	b.entries = ga->entries;
+	b.part_nr = part > MIN_PART ? part : MIN_PART;
+	ds_crew_run(&job->g->crew, read_part, &b, (uint32_t)((nr + b.part_nr - 1) / b.part_nr));
+	job->report.operations += atomic_load(&b.nr_reads);
+	if (atomic_load(&job->wants_cancel))
+		ds_job_fail(job, DS_ERR_CANCELLED, "the job was cancelled");
+	else if (atomic_load(&b.result))
+		ds_job_fail(job, atomic_load(&b.result), "vectors could not be read: %s",
+			    atomic_load(&b.error) ? strerror(atomic_load(&b.error))
+						  : "the file ends before");
+}
+
+static void gather_all(struct gather *ga)
+{
+	struct ds_gds_job *job = ga->job;
+	const struct ds_vector_job *v = &job->vectors;
+	unsigned turn = 0;
+
+	for (uint64_t first = 0; first < v->nr && !job->report.result; first += ga->batch_nr) {
+		uint64_t nr = ds_manager_min(ga->batch_nr, v->nr - first);
+		unsigned char *out =
+			(unsigned char *)(uintptr_t)v->destination + first * v->vector_nbytes;
+
+		if (ga->is_device) {
+			wait_for_buffer(ga, turn);
+			out = job->space->buffers[turn];
+		}
+		gather_batch(ga, first, nr, out);
+		if (job->report.result)
+			break;
+		if (ga->is_device) {
+			upload(ga, turn, first, nr);
+		} else {
+			job->report.path_nbytes[DS_GDS_PATH_HOST] += nr * v->vector_nbytes;
+			ds_job_progress(job, nr * v->vector_nbytes);
+		}
+		turn ^= 1;
+	}
+	if (job->report.result)
+		ds_queue_cancel_all(ga->queue);
+	wait_for_buffer(ga, 0);
+	wait_for_buffer(ga, 1);
+}
+
+static uint64_t choose_batch(const struct ds_gds_job *job)
+{
+	const struct ds_vector_job *v = &job->vectors;
+	uint64_t limit = job->g->batch_nbytes / v->vector_nbytes;
+	/* So that there are some, and the copy of one overlaps with the gathering of the next. */
+	uint64_t some = v->nr / 8 + 1;
+	uint64_t least = (4u << 20) / v->vector_nbytes + 1;
+
+	return ds_manager_min(limit ? limit : 1, some > least ? some : least);
+}
+
+void ds_job_gather(struct ds_gds_job *job)
+{
+	struct gather ga = {
+		.job = job,
+		.queue = job->space->queue,
+		.is_device = job->cfg.memory == DS_GDS_MEMORY_DEVICE,
+		.batch_nr = choose_batch(job),
+	};
+	ds_result ret = DS_OK;
+
+	ga.batch_nr = ds_manager_min(ga.batch_nr, job->vectors.nr);
+	ga.entries = malloc(ga.batch_nr * sizeof(*ga.entries));
+	ga.spare = malloc(ga.batch_nr * sizeof(*ga.spare));
+	if (!ga.entries || !ga.spare)
+		ret = DS_ERR_NO_MEMORY;
+	if (!ret && ga.is_device)
+		ret = need_buffers(job->space, ga.batch_nr * job->vectors.vector_nbytes);
+	if (ret)
+		ds_job_fail(job, ret, "there is no memory to gather vectors in");
+	else
+		gather_all(&ga);
+	if (ga.is_device)
+		ds_job_why(job, job->vectors.file->why);
+	free(ga.entries);
+	free(ga.spare);
+}
+
+/* --------------------------------------------------------------- public calls */
+
+/* Checks the set; fills in all but the indices. */
+static ds_result read_set(struct ds_gds *g, const struct ds_gds_vectors *user, uint64_t nr,
+			  uint64_t destination, struct ds_vector_job *v, uint64_t *nr_vectors)
+{
+	struct ds_gds_vectors set;
+	uint64_t room, stride, fit;
+	ds_result ret =
+		user ? ds_manager_copy_in(&set, sizeof(set), user) : DS_ERR_INVALID_ARGUMENT;
+
+	if (ret)
+		return ret;
+	stride = set.stride_nbytes ? set.stride_nbytes : set.vector_nbytes;
+	if (!set.file || set.file->g != g || set.reserved || !set.vector_nbytes ||
+	    stride < set.vector_nbytes || (nr && !destination))
+		return DS_ERR_INVALID_ARGUMENT;
+	if (nr > UINT64_MAX / 2 / set.vector_nbytes ||
+	    nr * set.vector_nbytes > UINT64_MAX - destination || nr > UINT32_MAX)
+		return DS_ERR_OUT_OF_RANGE;
+	room = set.file->nbytes > set.offset ? set.file->nbytes - set.offset : 0;
+	fit = room < set.vector_nbytes ? 0 : (room - set.vector_nbytes) / stride + 1;
+	if (set.nr_vectors > fit)
+		return DS_ERR_OUT_OF_RANGE;
+	*nr_vectors = set.nr_vectors ? set.nr_vectors : fit;
+	*v = (struct ds_vector_job){
+		.file = set.file,
+		.offset = set.offset,
+		.vector_nbytes = set.vector_nbytes,
+		.stride_nbytes = stride,
+		.nr = nr,
+		.destination = destination,
+	};
+	return DS_OK;
+}
+
+/* Requests instead of gathering: one for each stretch that is adjacent in file and result. */
+static ds_result make_ranges(struct ds_gds_job *job)
+{
+	const struct ds_vector_job *v = &job->vectors;
+
+	job->ranges = calloc((size_t)v->nr + 1, sizeof(*job->ranges));
+	if (!job->ranges)
+		return DS_ERR_NO_MEMORY;
+	for (uint64_t i = 0; i < v->nr; i++) {
+		uint64_t index = v->indices ? v->indices[i] : v->first + i;
+		uint64_t offset = file_offset(v, index);
+		struct ds_job_range *r = &job->ranges[job->nr_ranges];
+
+		if (job->nr_ranges && r[-1].offset + r[-1].nbytes == offset) {
+			r[-1].nbytes += v->vector_nbytes;
+			continue;
+		}
+		*r = (struct ds_job_range){
+			.file = v->file,
+			.offset = offset,
+			.nbytes = v->vector_nbytes,
+			.address = v->destination + i * v->vector_nbytes,
+		};
+		job->nr_ranges++;
+	}
+	return DS_OK;
+}
+
+static bool is_worth_gathering(const struct ds_vector_job *v)
+{
+	if (v->vector_nbytes >= LARGE_NBYTES)
+		return false;
+	if (!v->indices && v->stride_nbytes == v->vector_nbytes)
+		return false;
+	return v->nr > FEW_VECTORS || v->nr * v->vector_nbytes > FEW_NBYTES;
+}
+
+/* Takes over v->indices. One item: the result. */
+static ds_result begin(struct ds_gds *g, struct ds_vector_job *v,
+		       const struct ds_gds_job_config *cfg, struct ds_gds_job **out)
+{
+	struct ds_gds_job *job;
+	ds_result ret = ds_job_create(g, cfg, 1, &job);
+
+	if (ret) {
+		free(v->indices);
+		return ret;
+	}
+	ds_manager_file_ref(v->file);
+	job->vectors = *v;
+	job->total_nbytes = v->nr * v->vector_nbytes;
+	job->items[0].address = v->destination;
+	job->items[0].out_nbytes = job->total_nbytes;
+	job->nr_items = 1;
+	job->is_vectors = is_worth_gathering(v);
+	if (!job->is_vectors)
+		ret = make_ranges(job);
+	if (ret) {
+		ds_job_unref(job);
+		return ret;
+	}
+	return ds_job_begin(job, out);
+}
+
+ds_result ds_gds_prefetch_vectors(struct ds_gds *g, const struct ds_gds_vectors *set,
+				  const uint64_t *indices, uint64_t nr, uint64_t destination,
+				  const struct ds_gds_job_config *cfg, struct ds_gds_job **out)
+{
+	struct ds_vector_job v;
+	uint64_t nr_vectors;
+	ds_result ret;
+
+	if (!g || !out || (nr && !indices))
+		return DS_ERR_INVALID_ARGUMENT;
+	ret = read_set(g, set, nr, destination, &v, &nr_vectors);
+	for (uint64_t i = 0; !ret && i < nr; i++)
+		ret = indices[i] < nr_vectors ? DS_OK : DS_ERR_OUT_OF_RANGE;
+	if (ret)
+		return ret;
+	v.indices = malloc((nr + 1) * sizeof(*indices));
+	if (!v.indices)
+		return DS_ERR_NO_MEMORY;
+	if (nr)
+		memcpy(v.indices, indices, nr * sizeof(*indices));
+	return begin(g, &v, cfg, out);
+}
+
+ds_result ds_gds_read_vectors(struct ds_gds *g, const struct ds_gds_vectors *set, uint64_t first,
+			      uint64_t nr, uint64_t destination,
+			      const struct ds_gds_job_config *cfg, struct ds_gds_job **out)
+{
+	struct ds_vector_job v;
+	uint64_t nr_vectors;
+	ds_result ret;
+
+	if (!g || !out)
+		return DS_ERR_INVALID_ARGUMENT;
+	ret = read_set(g, set, nr, destination, &v, &nr_vectors);
+	if (!ret && (first > nr_vectors || nr > nr_vectors - first))
+		ret = DS_ERR_OUT_OF_RANGE;
+	if (ret)
+		return ret;
+	v.first = first;
+	return begin(g, &v, cfg, out);
+}
