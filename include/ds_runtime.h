@@ -431,7 +431,7 @@ struct ds_completion {
 	int32_t failed_fd;
 	uint64_t failed_offset;
 	uint64_t failed_nbytes;
-	const char *name; /* the request's */
+	const char *name;	       /* the request's */
 	uint64_t bytes_device_decoded; /* of bytes_transferred, decoded by the device */
 };
 #define DS_COMPLETION_INIT DS_INIT_(struct ds_completion)
