@@ -238,6 +238,15 @@ static enum ds_issue issue_write(struct ds_pipeline *pl, struct ds_slot *s, stru
 	return issue_straight(pl, s, batch, offset, src, n, is_direct_write(s));
 }
 
+/* A window over a part of the source memory. */
+static void take_from_memory(struct ds_slot *s, struct ds_batch *batch, struct ds_window *w)
+{
+	w->bytes = (const unsigned char *)s->source_memory + w->src_offset;
+	atomic_fetch_add_explicit(&s->bytes_read, w->src_nbytes, memory_order_relaxed);
+	batch->nbytes += w->src_nbytes;
+	ds_list_push_back(&batch->windows, &w->link);
+}
+
 static enum ds_issue issue_copy(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)
 {
 	uint64_t n = ds_min_u64(s->nbytes - s->issued, COPY_NBYTES);
@@ -248,12 +257,10 @@ static enum ds_issue issue_copy(struct ds_pipeline *pl, struct ds_slot *s, struc
 	w = ds_window_alloc(pl, s, DS_WINDOW_COPY, s->target.address ? 0 : n);
 	if (!w)
 		return DS_ISSUE_BLOCKED;
-	w->bytes = (const unsigned char *)s->source_memory + s->issued;
 	w->src_offset = s->issued;
 	w->src_nbytes = n;
-	s->issued += w->src_nbytes;
-	batch->nbytes += w->src_nbytes;
-	ds_list_push_back(&batch->windows, &w->link);
+	take_from_memory(s, batch, w);
+	s->issued += n;
 	return more_or_last(s);
 }
 
@@ -311,9 +318,7 @@ static void fill_codec_window(struct ds_pipeline *pl, struct ds_slot *s, struct 
 		make_window_reads(pl, s, batch, w, s->file_offset + src_offset, src_nbytes);
 		return;
 	}
-	w->bytes = (const unsigned char *)s->source_memory + src_offset;
-	batch->nbytes += src_nbytes;
-	ds_list_push_back(&batch->windows, &w->link);
+	take_from_memory(s, batch, w);
 }
 
 static enum ds_issue issue_whole(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch,

@@ -104,7 +104,6 @@ struct ds_window {
 	struct ds_device_op device_op;
 	/* Workers. */
 	atomic_uint next_unit;
-	bool is_counted;    /* its source bytes, if they lie in memory */
 	bool is_planned;    /* WHOLE: its head was checked, so units are known */
 	unsigned nr_joined; /* guarded by the workers' lock */
 	unsigned max_join;

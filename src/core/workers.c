@@ -196,8 +196,6 @@ static void feed(struct ds_window *w)
 		ret = s->codec->stream_end(s->stream->context, s->stream->produced);
 	if (ret)
 		fail_decode(s, ret, w->src_offset, w->src_nbytes);
-	if (s->io.fd < 0 && w->is_fed)
-		atomic_fetch_add_explicit(&s->bytes_read, w->src_nbytes, memory_order_relaxed);
 }
 
 /* How much of a COPY window has arrived. */
@@ -248,10 +246,6 @@ static void run_window(struct worker *me, struct ds_window *w)
 {
 	struct ds_slot *s = w->slot;
 
-	if (s->io.fd < 0 && w->kind != DS_WINDOW_FEED && !w->is_counted) {
-		w->is_counted = true;
-		atomic_fetch_add_explicit(&s->bytes_read, w->src_nbytes, memory_order_relaxed);
-	}
 	if (ds_window_is_copied_in(w)) {
 		copy_in(w);
 		return;
