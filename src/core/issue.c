@@ -36,6 +36,7 @@ static struct ds_op *make_later_op(struct ds_pipeline *pl, struct ds_slot *s, ui
 	op->slot = s;
 	op->window = NULL;
 	op->is_head = false;
+	op->start_ns = 0;
 	op->retries = 0;
 	op->wanted = nbytes;
 	op->skipped = 0;
@@ -135,10 +136,17 @@ static enum ds_issue issue_straight(struct ds_pipeline *pl, struct ds_slot *s,
 				    struct ds_batch *batch, uint64_t offset, void *memory,
 				    uint64_t nbytes, bool is_direct)
 {
+	enum ds_cold cold = DS_COLD_NONE;
+	struct ds_op *op;
+
 	/* Counted until the operation is done: until then the memory is not the caller's. */
 	if (!ds_slot_touch_begin(s))
 		return DS_ISSUE_LAST;
-	make_op(pl, s, batch, offset, memory, (uint32_t)nbytes, is_direct);
+	if (is_direct && s->io.finds_cached && !s->is_write)
+		cold = ds_cold_choose(pl, s, offset, nbytes);
+	op = make_op(pl, s, batch, offset, memory, (uint32_t)nbytes,
+		     is_direct && cold != DS_COLD_BUFFERED);
+	ds_cold_start(pl, op, cold);
 	s->issued += nbytes;
 	return more_or_last(s);
 }
@@ -238,6 +246,15 @@ static enum ds_issue issue_write(struct ds_pipeline *pl, struct ds_slot *s, stru
 	return issue_straight(pl, s, batch, offset, src, n, is_direct_write(s));
 }
 
+/* A window over a part of the source memory. */
+static void take_from_memory(struct ds_slot *s, struct ds_batch *batch, struct ds_window *w)
+{
+	w->bytes = (const unsigned char *)s->source_memory + w->src_offset;
+	atomic_fetch_add_explicit(&s->bytes_read, w->src_nbytes, memory_order_relaxed);
+	batch->nbytes += w->src_nbytes;
+	ds_list_push_back(&batch->windows, &w->link);
+}
+
 static enum ds_issue issue_copy(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)
 {
 	uint64_t n = ds_min_u64(s->nbytes - s->issued, COPY_NBYTES);
@@ -248,12 +265,10 @@ static enum ds_issue issue_copy(struct ds_pipeline *pl, struct ds_slot *s, struc
 	w = ds_window_alloc(pl, s, DS_WINDOW_COPY, s->target.address ? 0 : n);
 	if (!w)
 		return DS_ISSUE_BLOCKED;
-	w->bytes = (const unsigned char *)s->source_memory + s->issued;
 	w->src_offset = s->issued;
 	w->src_nbytes = n;
-	s->issued += w->src_nbytes;
-	batch->nbytes += w->src_nbytes;
-	ds_list_push_back(&batch->windows, &w->link);
+	take_from_memory(s, batch, w);
+	s->issued += n;
 	return more_or_last(s);
 }
 
@@ -311,9 +326,7 @@ static void fill_codec_window(struct ds_pipeline *pl, struct ds_slot *s, struct 
 		make_window_reads(pl, s, batch, w, s->file_offset + src_offset, src_nbytes);
 		return;
 	}
-	w->bytes = (const unsigned char *)s->source_memory + src_offset;
-	batch->nbytes += src_nbytes;
-	ds_list_push_back(&batch->windows, &w->link);
+	take_from_memory(s, batch, w);
 }
 
 static enum ds_issue issue_whole(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch,

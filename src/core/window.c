@@ -56,7 +56,6 @@ struct ds_window *ds_window_alloc(struct ds_pipeline *pl, struct ds_slot *s,
 	w->nr_units = 1;
 	w->all_units = 1;
 	w->is_planned = kind != DS_WINDOW_WHOLE;
-	w->is_counted = false;
 	w->out = NULL;
 	w->out_room = 0;
 	w->out_offset = 0;

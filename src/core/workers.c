@@ -196,8 +196,6 @@ static void feed(struct ds_window *w)
 		ret = s->codec->stream_end(s->stream->context, s->stream->produced);
 	if (ret)
 		fail_decode(s, ret, w->src_offset, w->src_nbytes);
-	if (s->io.fd < 0 && w->is_fed)
-		atomic_fetch_add_explicit(&s->bytes_read, w->src_nbytes, memory_order_relaxed);
 }
 
 /* How much of a COPY window has arrived. */
@@ -248,10 +246,6 @@ static void run_window(struct worker *me, struct ds_window *w)
 {
 	struct ds_slot *s = w->slot;
 
-	if (s->io.fd < 0 && w->kind != DS_WINDOW_FEED && !w->is_counted) {
-		w->is_counted = true;
-		atomic_fetch_add_explicit(&s->bytes_read, w->src_nbytes, memory_order_relaxed);
-	}
 	if (ds_window_is_copied_in(w)) {
 		copy_in(w);
 		return;
@@ -353,8 +347,8 @@ static void *worker_main(void *arg)
 void ds_workers_push(struct ds_workers *wk, struct ds_window *w)
 {
 	/* All units of a window that is pushed are still to be taken, and there is at least one. */
-	unsigned wanted =
-		w->kind == DS_WINDOW_UNITS ? (unsigned)ds_min_u64(w->nr_units, wk->nr) : 1;
+	bool is_shared = w->kind == DS_WINDOW_UNITS && !ds_window_is_copied_in(w);
+	unsigned wanted = is_shared ? (unsigned)ds_min_u64(w->nr_units, wk->nr) : 1;
 
 	pthread_mutex_lock(&wk->lock);
 	w->max_join = wanted;
