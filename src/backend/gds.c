@@ -16,6 +16,7 @@
 #include "core/copy_struct.h"
 #include "device/cuda/cuda.h"
 #include "ds_runtime_gds.h"
+#include "io/cufile.h"
 #include "io/pread_pool.h"
 #if DS_HAVE_URING
 #include "io/uring.h"
@@ -101,7 +102,111 @@ static int make_staged_engine(const void *arg, const struct ds_io_config *cfg,
 	return err;
 }
 
+/* -------------------------------------------------------------------- cuFile */
+
+#define OFF_TEXT "cuFile is switched off by the configuration"
+
+static uint32_t cufile_state(enum ds_cufile_state state)
+{
+	switch (state) {
+	case DS_CUFILE_READY:
+		return DS_GDS_STATE_READY;
+	case DS_CUFILE_NO_LIBRARY:
+		return DS_GDS_STATE_NO_LIBRARY;
+	case DS_CUFILE_BAD_LIBRARY:
+		return DS_GDS_STATE_BAD_LIBRARY;
+	case DS_CUFILE_OLD_LIBRARY:
+		return DS_GDS_STATE_OLD_LIBRARY;
+	case DS_CUFILE_COMPATIBILITY:
+		return DS_GDS_STATE_COMPATIBILITY;
+	default:
+		return DS_GDS_STATE_FAILED;
+	}
+}
+
+static struct ds_cuda_peer to_peer(const struct ds_cufile_info *info)
+{
+	struct ds_cuda_peer peer = {
+		.is_ready = info->state == DS_CUFILE_READY,
+		.state = cufile_state(info->state),
+		.code = info->code,
+		.version = info->version,
+		.nvfs_version = info->nvfs_version,
+	};
+
+	memcpy(peer.why, info->why, sizeof(peer.why));
+	return peer;
+}
+
+/* Needs the CUDA driver to have been initialised. */
+static void look_for_cufile(const struct ds_gds_config *gds, struct ds_cufile_info *info)
+{
+	ds_cufile_look(gds->cufile_library, gds->cufile == DS_GDS_REQUIRED, info);
+}
+
+static int copy_in(void *device, uint64_t to, const void *from, size_t nbytes)
+{
+	return ds_cuda_write(device, to, from, nbytes) ? -EIO : 0;
+}
+
+static int enter_thread(void *device)
+{
+	return ds_cuda_enter_thread(device);
+}
+
+static void note(void *device, const char *message)
+{
+	ds_cuda_note(device, message);
+}
+
 /* ------------------------------------------------------------------ backend */
+
+/* What a backend's engine is made from, and what it found; parts->engine_arg. */
+struct engines {
+	const struct ds_gds_config *gds;
+	struct ds_device *device;
+	bool has_cufile;
+	bool *is_given; /* cuFile's opened driver, to the engine */
+};
+
+static int make_engine(const void *arg, const struct ds_io_config *cfg, struct ds_io_engine **out)
+{
+	const struct engines *en = arg;
+	const struct ds_cufile_settings set = {
+		.nr_threads = en->gds->cufile_threads,
+		.inner_create = make_staged_engine,
+		.inner_arg = en->gds,
+		.enter_thread = enter_thread,
+		.copy_in = copy_in,
+		.note = note,
+		.device = en->device,
+	};
+
+	if (!en->has_cufile)
+		return make_staged_engine(en->gds, cfg, out);
+	*en->is_given = true;
+	return ds_cufile_create(&set, cfg, out);
+}
+
+/* A direct path that somebody wants, and that is there. */
+static ds_result open_cufile(const struct ds_gds_config *gds, struct ds_device *device,
+			     struct engines *en)
+{
+	struct ds_cufile_info info;
+	struct ds_cuda_peer peer = { .state = DS_GDS_STATE_OFF, .why = OFF_TEXT };
+
+	ds_cuda_set_peer(device, &peer);
+	if (gds->cufile == DS_GDS_NEVER)
+		return DS_OK;
+	/* cuFile wants the context that it will read for. */
+	if (gds->cufile == DS_GDS_REQUIRED && ds_cuda_enter_thread(device))
+		return DS_ERR_UNAVAILABLE;
+	look_for_cufile(gds, &info);
+	peer = to_peer(&info);
+	ds_cuda_set_peer(device, &peer);
+	en->has_cufile = info.state == DS_CUFILE_READY;
+	return en->has_cufile || gds->cufile != DS_GDS_REQUIRED ? DS_OK : DS_ERR_UNAVAILABLE;
+}
 
 ds_result ds_make_gds_backend(const struct ds_backend_config *user_cfg,
 			      const struct ds_gds_config *user, struct ds_backend **out)
@@ -110,10 +215,12 @@ ds_result ds_make_gds_backend(const struct ds_backend_config *user_cfg,
 	struct ds_gds_config gds;
 	struct ds_cuda_settings set;
 	struct ds_cuda_info info;
+	bool is_given = false;
+	struct engines en = { .gds = &gds, .is_given = &is_given };
 	struct ds_backend_parts parts = {
 		.name = "gds",
-		.engine_create = make_staged_engine,
-		.engine_arg = &gds,
+		.engine_create = make_engine,
+		.engine_arg = &en,
 		.codecs = ds_codecs,
 		.default_staging_nbytes = STAGING_NBYTES,
 		.default_chunk_nbytes = CHUNK_NBYTES,
@@ -132,7 +239,17 @@ ds_result ds_make_gds_backend(const struct ds_backend_config *user_cfg,
 	ret = ds_cuda_create(&set, &info, &parts.device);
 	if (ret)
 		return ret;
-	return ds_backend_create(&cfg, &parts, out);
+	en.device = parts.device;
+	ret = open_cufile(&gds, parts.device, &en);
+	if (ret) {
+		parts.device->ops->destroy(parts.device);
+		return ret;
+	}
+	ret = ds_backend_create(&cfg, &parts, out);
+	/* The engine, which would have closed it, was not made. */
+	if (ret && en.has_cufile && !is_given)
+		ds_cufile_close();
+	return ret;
 }
 
 /* -------------------------------------------------------------- information */
@@ -153,6 +270,15 @@ static uint32_t cuda_state(enum ds_cuda_state state)
 	default:
 		return DS_GDS_STATE_FAILED;
 	}
+}
+
+static void fill_cufile_info(struct ds_gds_info *info, const struct ds_cuda_peer *peer)
+{
+	info->cufile_state = peer->state;
+	info->cufile_code = peer->code;
+	info->cufile_version = peer->version;
+	info->nvidia_fs_version = peer->nvfs_version;
+	memcpy(info->why_no_cufile, peer->why, sizeof(info->why_no_cufile));
 }
 
 static void fill_cuda_info(struct ds_gds_info *info, const struct ds_cuda_info *cuda,
@@ -177,6 +303,45 @@ static void fill_cuda_info(struct ds_gds_info *info, const struct ds_cuda_info *
 	}
 }
 
+/* For information alone: with a context if it is to be asked itself. */
+static void look_at_cufile(const struct ds_gds_config *gds, const struct cuda_driver *driver,
+			   cuda_ordinal ordinal, struct ds_gds_info *info)
+{
+	struct ds_cuda_peer peer = { .state = DS_GDS_STATE_OFF, .why = OFF_TEXT };
+	bool needs_context = gds->cufile == DS_GDS_REQUIRED;
+	struct ds_cufile_info cufile;
+	cuda_context context;
+
+	if (gds->cufile == DS_GDS_NEVER) {
+		fill_cufile_info(info, &peer);
+		return;
+	}
+	if (needs_context && driver->context_retain(&context, ordinal)) {
+		peer.state = DS_GDS_STATE_NO_CUDA;
+		snprintf(peer.why, sizeof(peer.why), "the device's context cannot be made");
+		fill_cufile_info(info, &peer);
+		return;
+	}
+	if (needs_context)
+		driver->context_push(context);
+	look_for_cufile(gds, &cufile);
+	if (cufile.state == DS_CUFILE_READY)
+		ds_cufile_close();
+	if (needs_context) {
+		driver->context_pop(&context);
+		driver->context_release(ordinal);
+	}
+	peer = to_peer(&cufile);
+	fill_cufile_info(info, &peer);
+}
+
+static ds_result say(char *why, size_t nbytes, const char *text)
+{
+	if (why && nbytes)
+		snprintf(why, nbytes, "%s", text);
+	return DS_ERR_UNAVAILABLE;
+}
+
 ds_result ds_gds_available(const struct ds_gds_config *user, char *why, size_t nbytes)
 {
 	struct ds_gds_config gds;
@@ -190,11 +355,18 @@ ds_result ds_gds_available(const struct ds_gds_config *user, char *why, size_t n
 		return ret;
 	set = cuda_settings(&gds);
 	ds_cuda_look(&set, &driver, &ordinal, &info);
-	if (info.state == DS_CUDA_READY)
-		return DS_OK;
-	if (why && nbytes)
-		snprintf(why, nbytes, "%s", info.why);
-	return DS_ERR_UNAVAILABLE;
+	if (info.state != DS_CUDA_READY)
+		return say(why, nbytes, info.why);
+	if (gds.gpu_decode == DS_GDS_REQUIRED && !ds_cuda_image)
+		return say(why, nbytes, "the library was built without nvcc, so without kernels");
+	if (gds.cufile == DS_GDS_REQUIRED) {
+		struct ds_gds_info all = { .size = sizeof(all) };
+
+		look_at_cufile(&gds, &driver, ordinal, &all);
+		if (all.cufile_state != DS_GDS_STATE_READY)
+			return say(why, nbytes, all.why_no_cufile);
+	}
+	return DS_OK;
 }
 
 ds_result ds_gds_get_info(const struct ds_gds_config *user, struct ds_gds_info *out)
@@ -212,6 +384,8 @@ ds_result ds_gds_get_info(const struct ds_gds_config *user, struct ds_gds_info *
 	set = cuda_settings(&gds);
 	ds_cuda_look(&set, &driver, &ordinal, &cuda);
 	fill_cuda_info(&info, &cuda, gds.device);
+	if (cuda.state == DS_CUDA_READY)
+		look_at_cufile(&gds, &driver, ordinal, &info);
 	return ds_copy_out(out, &info, sizeof(info), INFO_SIZE_0);
 }
 
@@ -230,7 +404,8 @@ ds_result ds_gds_backend_info(struct ds_backend *be, struct ds_gds_info *out)
 
 	if (!d)
 		return be ? DS_ERR_UNSUPPORTED : DS_ERR_INVALID_ARGUMENT;
-	fill_cuda_info(&info, ds_cuda_info(d), 0);
+	fill_cuda_info(&info, ds_cuda_info(d), ds_cuda_number(d));
+	fill_cufile_info(&info, ds_cuda_peer(d));
 	info.has_decoder = ds_cuda_has_decoder(d);
 	return ds_copy_out(out, &info, sizeof(info), INFO_SIZE_0);
 }

@@ -2,6 +2,7 @@
 /* frame.c: see frame.h. */
 #include "gds/frame.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,20 @@ static void run_entry(const struct frame_entry *entry, bool is_real)
 	fake_cuda_require_clean(f.fake);
 }
 
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+/* A sanitizer makes a thread of its own when there is a first one. */
+static void have_had_a_thread(void)
+{
+	pthread_t t;
+
+	REQUIRE_CMP(pthread_create(&t, NULL, nothing, NULL), ==, 0);
+	pthread_join(t, NULL);
+}
+
 int frame_main(int argc, char **argv, const struct frame_entry *entries, size_t nr)
 {
 	bool is_real = getenv("CHECK_REAL_CUDA");
@@ -65,6 +80,7 @@ int frame_main(int argc, char **argv, const struct frame_entry *entries, size_t 
 		printf("skipped: %s\n", why);
 		return EXIT_SKIPPED;
 	}
+	have_had_a_thread();
 	for (size_t i = 0; i < nr; i++) {
 		if (argc > 1 && strcmp(argv[1], entries[i].name) != 0)
 			continue;

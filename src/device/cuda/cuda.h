@@ -20,7 +20,16 @@ struct ds_cuda_settings {
 	enum ds_cuda_decode decode;
 	const void *image; /* of the kernels; NULL: there is none */
 	uint32_t kind;	   /* of locations in the device's memory */
-	bool has_peer;	   /* targets get a peer_address */
+};
+
+/* What is known of the way from storage to the device without host memory; for the backend to look up. */
+struct ds_cuda_peer {
+	bool is_ready; /* targets get a peer_address */
+	uint32_t state;
+	int code;
+	int version;
+	unsigned nvfs_version;
+	char why[256];
 };
 
 enum ds_cuda_state {
@@ -63,7 +72,13 @@ bool ds_cuda_is(const struct ds_device *d);
 
 /* What follows is for such devices alone. It waits. */
 const struct ds_cuda_info *ds_cuda_info(struct ds_device *d);
+int ds_cuda_number(struct ds_device *d); /* as CUDA counts */
 bool ds_cuda_has_decoder(struct ds_device *d);
+/* Before the backend is made. */
+void ds_cuda_set_peer(struct ds_device *d, const struct ds_cuda_peer *peer);
+const struct ds_cuda_peer *ds_cuda_peer(struct ds_device *d);
+/* For the log, as information. */
+void ds_cuda_note(struct ds_device *d, const char *message);
 ds_result ds_cuda_alloc(struct ds_device *d, uint64_t nbytes, uint64_t *address);
 ds_result ds_cuda_free(struct ds_device *d, uint64_t address);
 ds_result ds_cuda_read(struct ds_device *d, void *to, uint64_t from, uint64_t nbytes);

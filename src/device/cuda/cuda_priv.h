@@ -99,6 +99,7 @@ struct cuda_device {
 	cuda_ordinal ordinal;
 	struct ds_cuda_settings set;
 	struct ds_cuda_info info;
+	struct ds_cuda_peer peer;
 
 	pthread_mutex_t context_lock; /* guards the next four */
 	bool is_making_context;

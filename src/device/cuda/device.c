@@ -349,7 +349,7 @@ static ds_result cuda_resolve(struct ds_device *base, const struct ds_location *
 		.object = loc->object,
 		.offset = loc->offset,
 		.nbytes = nbytes,
-		.peer_address = d->set.has_peer && !is_source ? address : 0,
+		.peer_address = d->peer.is_ready && !is_source ? address : 0,
 	};
 	return DS_OK;
 }
@@ -389,6 +389,26 @@ bool ds_cuda_is(const struct ds_device *d)
 const struct ds_cuda_info *ds_cuda_info(struct ds_device *d)
 {
 	return &cuda_device_of(d)->info;
+}
+
+int ds_cuda_number(struct ds_device *d)
+{
+	return cuda_device_of(d)->set.device;
+}
+
+void ds_cuda_set_peer(struct ds_device *d, const struct ds_cuda_peer *peer)
+{
+	cuda_device_of(d)->peer = *peer;
+}
+
+const struct ds_cuda_peer *ds_cuda_peer(struct ds_device *d)
+{
+	return &cuda_device_of(d)->peer;
+}
+
+void ds_cuda_note(struct ds_device *d, const char *message)
+{
+	ds_cuda_log(cuda_device_of(d), DS_LOG_INFO, DS_OK, 0, "%s", message);
 }
 
 ds_result ds_cuda_create(const struct ds_cuda_settings *set, struct ds_cuda_info *info,
