@@ -37,7 +37,7 @@ RULES = {
     "tests/stress": [PUBLIC, OWN_FOLDER, r"(conformance|fake|stress|support)/\w+\.h"],
     "tests/unit": [PUBLIC, PARTS, OWN_FOLDER, r"(unit|fake|support)/\w+\.h"],
     "tests/fake": [PUBLIC, PARTS, r"(fake|support)/\w+\.h"],
-    "tests/gds": [PUBLIC, r"(fake|support)/\w+\.h"],
+    "tests/gds": [PUBLIC, r"(fake|gds|support)/\w+\.h"],
     "tests/model": [r"core/request\.h", OWN_FOLDER],
     "tests/support": [PUBLIC, BASE, r"support/\w+\.h"],
     "tests/tool": [PUBLIC, OWN_FOLDER, r"support/\w+\.h"],

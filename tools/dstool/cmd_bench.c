@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmd_bench.c: "dstool bench": its options. There is one benchmark: io.
+ * cmd_bench.c: "dstool bench": its options. There are two benchmarks: io, and gds (cmd_bench_gds.c).
  */
 #include <string.h>
 
+#include "bench_gds.h"
 #include "bench_io.h"
 #include "options.h"
 #include "tool.h"
@@ -90,14 +91,16 @@ int cmd_bench(int argc, char **argv)
 	int ret;
 
 	if (argc < 2) {
-		tool_error("bench: what is to be measured? There is: io");
+		tool_error("bench: what is to be measured? There are: io, gds");
 		return TOOL_USAGE;
 	}
+	if (strcmp(argv[1], "gds") == 0)
+		return cmd_bench_gds(argc - 1, argv + 1);
 	if (strcmp(argv[1], "io") == 0) {
 		argc--;
 		argv++;
 	} else if (!is_help(argv[1])) {
-		tool_error("bench: no benchmark is called '%s'; there is: io", argv[1]);
+		tool_error("bench: no benchmark is called '%s'; there are: io, gds", argv[1]);
 		return TOOL_USAGE;
 	}
 	if (!parse_io(argc, argv, &o, &ret))

@@ -3,10 +3,13 @@
 set(DSTOOL_SOURCES
 	backends.c
 	bench_file.c
+	bench_gds_load.c
+	bench_gds_vectors.c
 	bench_io.c
 	bench_report.c
 	bench_run.c
 	cmd_bench.c
+	cmd_bench_gds.c
 	cmd_compress.c
 	cmd_decompress.c
 	cmd_info.c
