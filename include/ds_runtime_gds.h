@@ -396,7 +396,8 @@ struct ds_gds_report {
 	uint64_t operations;			 /* requests, or reads of runs of vectors */
 	uint64_t elapsed_ns;			 /* from its start to its end */
 	uint64_t waited_ns;			 /* for its start */
-	uint64_t cpu_ns; /* of the backend's threads meanwhile, other jobs' included */
+	uint64_t
+		cpu_ns; /* of the backend's threads meanwhile, other jobs' included; 0: less than 1 MiB */
 	uint64_t bytes_per_second;
 	uint64_t
 		ceiling_bytes_per_second; /* of the machine: ds_gds_measure_ceiling(); 0: never asked */

@@ -76,32 +76,32 @@ static void start_threads(struct ds_crew *c)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-void ds_crew_run(struct ds_crew *c, void (*run)(void *arg, uint32_t part), void *arg,
-		 uint32_t nr_parts)
+void ds_crew_begin(struct ds_crew *c, struct ds_crew_task *t)
 {
-	struct ds_crew_task t = { .run = run, .arg = arg, .nr_parts = nr_parts };
+	atomic_init(&t->next_part, 0);
+	t->nr_inside = 0;
+	pthread_mutex_lock(&c->lock);
+	/* A single part is the caller's. */
+	if (t->nr_parts > 1)
+		start_threads(c);
+	t->next = c->tasks;
+	c->tasks = t;
+	if (t->nr_parts > 1)
+		pthread_cond_broadcast(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void ds_crew_finish(struct ds_crew *c, struct ds_crew_task *t)
+{
 	struct ds_crew_task **at;
 
-	if (nr_parts < 2) {
-		if (nr_parts)
-			run(arg, 0);
-		return;
-	}
+	run_parts(t);
 	pthread_mutex_lock(&c->lock);
-	start_threads(c);
-	t.next = c->tasks;
-	c->tasks = &t;
-	pthread_cond_broadcast(&c->wake);
-	pthread_mutex_unlock(&c->lock);
-
-	run_parts(&t);
-
-	pthread_mutex_lock(&c->lock);
-	while (t.nr_inside)
+	while (t->nr_inside)
 		pthread_cond_wait(&c->left, &c->lock);
-	for (at = &c->tasks; *at != &t; at = &(*at)->next)
+	for (at = &c->tasks; *at != t; at = &(*at)->next)
 		;
-	*at = t.next;
+	*at = t->next;
 	pthread_mutex_unlock(&c->lock);
 }
 

@@ -99,9 +99,10 @@ struct ds_crew {
 
 void ds_crew_init(struct ds_crew *c, unsigned nr_threads);
 void ds_crew_fini(struct ds_crew *c);
-/* Runs all parts, with the caller's help, and returns when they are done. */
-void ds_crew_run(struct ds_crew *c, void (*run)(void *arg, uint32_t part), void *arg,
-		 uint32_t nr_parts);
+/* Has the parts run; t's first fields are set. Between these two calls the caller does something else. */
+void ds_crew_begin(struct ds_crew *c, struct ds_crew_task *t);
+/* Helps with what is left, and returns when all parts are done. */
+void ds_crew_finish(struct ds_crew *c, struct ds_crew_task *t);
 
 /* ------------------------------------------------------------------ manager */
 

@@ -9,7 +9,8 @@
 
 #include "gds/internal.h"
 
-#define KNOWN_FLAGS (DS_GDS_JOB_CHECKSUM | DS_GDS_JOB_SEPARATE)
+#define KNOWN_FLAGS    (DS_GDS_JOB_CHECKSUM | DS_GDS_JOB_SEPARATE)
+#define MIN_CPU_NBYTES (1u << 20)
 
 /* ------------------------------------------------------------- made, freed */
 
@@ -147,11 +148,14 @@ void ds_job_progress(struct ds_gds_job *job, uint64_t nbytes)
 		job->cfg.progress(job->cfg.user_data, job, done + nbytes, job->total_nbytes);
 }
 
-static uint64_t backend_cpu_ns(struct ds_gds *g)
+/* Asking all threads takes longer than a small job. */
+static uint64_t backend_cpu_ns(const struct ds_gds_job *job)
 {
 	struct ds_stats st = DS_STATS_INIT;
 
-	return ds_backend_get_stats(g->be, &st) ? 0 : st.cpu_ns;
+	if (job->total_nbytes < MIN_CPU_NBYTES)
+		return 0;
+	return ds_backend_get_stats(job->g->be, &st) ? 0 : st.cpu_ns;
 }
 
 static void add_checksums(struct ds_gds_job *job)
@@ -190,7 +194,7 @@ static void finish_report(struct ds_gds_job *job, uint64_t start_ns, uint64_t cp
 
 	r->elapsed_ns = ds_manager_now_ns() - start_ns;
 	r->waited_ns = start_ns - job->created_ns;
-	r->cpu_ns = backend_cpu_ns(job->g) - cpu_ns;
+	r->cpu_ns = backend_cpu_ns(job) - cpu_ns;
 	r->done_nbytes = atomic_load(&job->done_nbytes);
 	r->bytes_per_second =
 		r->elapsed_ns ? (uint64_t)((double)r->done_nbytes * 1e9 / (double)r->elapsed_ns)
@@ -223,7 +227,7 @@ static void set_space(struct ds_gds_job *job, struct ds_workspace *space)
 
 void ds_job_run(struct ds_gds_job *job)
 {
-	uint64_t start_ns = ds_manager_now_ns(), cpu_ns = backend_cpu_ns(job->g);
+	uint64_t start_ns = ds_manager_now_ns(), cpu_ns = backend_cpu_ns(job);
 	struct ds_workspace *space = NULL;
 	ds_result ret = ds_manager_get_space(job->g, &space);
 

@@ -5,7 +5,8 @@
  * Small ones are gathered: a batch of indices is sorted, those that lie close together in the file are read
  * by one preadv(), which puts each at its place in the result. For device memory the result is made in
  * host memory first, and a whole batch goes to the device in one request, while the next batch is gathered.
- * Large vectors, and a few small ones, are requests of their own.
+ * What is small in all is copied by the
+ * thread that runs the job. Large vectors are requests of their own.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,17 +17,17 @@
 
 #include "gds/internal.h"
 
-#define LARGE_NBYTES (256u << 10) /* a vector from which on gathering gains nothing */
-#define FEW_VECTORS  16u
-#define FEW_NBYTES   (256u << 10)
+#define LARGE_NBYTES  (256u << 10) /* a vector from which on gathering gains nothing */
+/* The driver takes that much along with the call. */
+#define LITTLE_NBYTES (64u << 10)
 /* To read over a gap costs less than another system call. */
-#define MAX_GAP	     4096u
-#define MAX_IOVECS   128u
-#define MAX_RUN	     (1u << 20)
-#define PART_NBYTES  (256u << 10)
-#define MIN_PART     64u /* vectors */
-#define RADIX_BITS   11u
-#define RADIX	     (1u << RADIX_BITS)
+#define MAX_GAP	      4096u
+#define MAX_IOVECS    128u
+#define MAX_RUN	      (1u << 20)
+#define PART_NBYTES   (256u << 10)
+#define MIN_PART      64u /* vectors */
+#define RADIX_BITS    11u
+#define RADIX	      (1u << RADIX_BITS)
 
 struct entry {
 	uint64_t index;
@@ -221,13 +222,20 @@ static ds_result need_buffers(struct ds_workspace *w, size_t nbytes)
 	return DS_OK;
 }
 
+/* A batch of indices in their order, which is made while the batch before is read. */
+struct sorted {
+	struct entry *entries;
+	struct entry *spare;
+	uint64_t first;
+	uint64_t nr; /* 0: there is none left */
+};
+
 struct gather {
 	struct ds_gds_job *job;
 	struct ds_queue *queue;
 	bool is_device;
 	uint64_t batch_nr; /* vectors of a batch */
-	struct entry *entries;
-	struct entry *spare;
+	struct sorted sorted[2];
 	uint64_t ids[2]; /* of the requests out of the buffers; 0: none */
 };
 
@@ -279,22 +287,45 @@ static void upload(struct gather *ga, unsigned i, uint64_t first, uint64_t nr)
 		ds_queue_cancel_all(ga->queue);
 }
 
-static void gather_batch(struct gather *ga, uint64_t first, uint64_t nr, unsigned char *out)
+/* The batch from `first` on. */
+static void prepare(struct gather *ga, struct sorted *to, uint64_t first)
+{
+	const struct ds_vector_job *v = &ga->job->vectors;
+
+	to->first = first;
+	to->nr = first < v->nr ? ds_manager_min(ga->batch_nr, v->nr - first) : 0;
+	for (uint64_t i = 0; i < to->nr; i++)
+		to->entries[i] =
+			(struct entry){ v->indices ? v->indices[first + i] : v->first + first + i,
+					i };
+	if (v->indices)
+		sort(&to->entries, &to->spare, to->nr);
+}
+
+/* Reads a batch, and prepares the next one meanwhile. */
+static void gather_batch(struct gather *ga, const struct sorted *now, struct sorted *next,
+			 unsigned char *out)
 {
 	struct ds_gds_job *job = ga->job;
 	const struct ds_vector_job *v = &job->vectors;
 	uint64_t part = PART_NBYTES / v->vector_nbytes;
-	struct batch b = { .job = job, .v = v, .nr = nr, .out = out };
+	struct batch b = {
+		.job = job,
+		.v = v,
+		.entries = now->entries,
+		.nr = now->nr,
+		.part_nr = part > MIN_PART ? part : MIN_PART,
+		.out = out,
+	};
+	struct ds_crew_task task = {
+		.run = read_part,
+		.arg = &b,
+		.nr_parts = (uint32_t)((now->nr + b.part_nr - 1) / b.part_nr),
+	};
 
-	for (uint64_t i = 0; i < nr; i++)
-		ga->entries[i] =
-			(struct entry){ v->indices ? v->indices[first + i] : v->first + first + i,
-					i };
-	if (v->indices)
-		sort(&ga->entries, &ga->spare, nr);
-	b.entries = ga->entries;
-	b.part_nr = part > MIN_PART ? part : MIN_PART;
-	ds_crew_run(&job->g->crew, read_part, &b, (uint32_t)((nr + b.part_nr - 1) / b.part_nr));
+	ds_crew_begin(&job->g->crew, &task);
+	prepare(ga, next, now->first + now->nr);
+	ds_crew_finish(&job->g->crew, &task);
 	job->report.operations += atomic_load(&b.nr_reads);
 	if (atomic_load(&job->wants_cancel))
 		ds_job_fail(job, DS_ERR_CANCELLED, "the job was cancelled");
@@ -304,31 +335,58 @@ static void gather_batch(struct gather *ga, uint64_t first, uint64_t nr, unsigne
 						  : "the file ends before");
 }
 
+/* So little that to hand it over would take longer than to wait for its copy. */
+static void deliver_little(struct gather *ga, const void *from, const struct sorted *s)
+{
+	struct ds_gds_job *job = ga->job;
+	const struct ds_vector_job *v = &job->vectors;
+	uint64_t nbytes = s->nr * v->vector_nbytes;
+	ds_result ret = ds_gds_memory_write(
+		job->g->be, v->destination + s->first * v->vector_nbytes, from, nbytes);
+
+	if (ret) {
+		ds_job_fail(job, ret, "the copy to the device failed: %s", ds_result_message(ret));
+		return;
+	}
+	job->report.path_nbytes[DS_GDS_PATH_GATHERED] += nbytes;
+	ds_job_progress(job, nbytes);
+}
+
+static void deliver(struct gather *ga, unsigned turn, const struct sorted *s)
+{
+	struct ds_gds_job *job = ga->job;
+	uint64_t nbytes = s->nr * job->vectors.vector_nbytes;
+
+	if (!ga->is_device) {
+		job->report.path_nbytes[DS_GDS_PATH_HOST] += nbytes;
+		ds_job_progress(job, nbytes);
+	} else if (job->total_nbytes <= LITTLE_NBYTES) {
+		deliver_little(ga, job->space->buffers[turn], s);
+	} else {
+		upload(ga, turn, s->first, s->nr);
+	}
+}
+
 static void gather_all(struct gather *ga)
 {
 	struct ds_gds_job *job = ga->job;
 	const struct ds_vector_job *v = &job->vectors;
 	unsigned turn = 0;
 
-	for (uint64_t first = 0; first < v->nr && !job->report.result; first += ga->batch_nr) {
-		uint64_t nr = ds_manager_min(ga->batch_nr, v->nr - first);
+	prepare(ga, &ga->sorted[0], 0);
+	for (; ga->sorted[turn].nr && !job->report.result; turn ^= 1) {
+		const struct sorted *now = &ga->sorted[turn];
 		unsigned char *out =
-			(unsigned char *)(uintptr_t)v->destination + first * v->vector_nbytes;
+			(unsigned char *)(uintptr_t)v->destination + now->first * v->vector_nbytes;
 
 		if (ga->is_device) {
 			wait_for_buffer(ga, turn);
 			out = job->space->buffers[turn];
 		}
-		gather_batch(ga, first, nr, out);
-		if (job->report.result)
-			break;
-		if (ga->is_device) {
-			upload(ga, turn, first, nr);
-		} else {
-			job->report.path_nbytes[DS_GDS_PATH_HOST] += nr * v->vector_nbytes;
-			ds_job_progress(job, nr * v->vector_nbytes);
-		}
-		turn ^= 1;
+		if (!job->report.result)
+			gather_batch(ga, now, &ga->sorted[turn ^ 1], out);
+		if (!job->report.result)
+			deliver(ga, turn, now);
 	}
 	if (job->report.result)
 		ds_queue_cancel_all(ga->queue);
@@ -347,31 +405,43 @@ static uint64_t choose_batch(const struct ds_gds_job *job)
 	return ds_manager_min(limit ? limit : 1, some > least ? some : least);
 }
 
+static ds_result need_entries(struct gather *ga)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct sorted *s = &ga->sorted[i];
+
+		s->entries = malloc(ga->batch_nr * sizeof(*s->entries));
+		s->spare = malloc(ga->batch_nr * sizeof(*s->spare));
+		if (!s->entries || !s->spare)
+			return DS_ERR_NO_MEMORY;
+	}
+	return DS_OK;
+}
+
 void ds_job_gather(struct ds_gds_job *job)
 {
 	struct gather ga = {
 		.job = job,
 		.queue = job->space->queue,
 		.is_device = job->cfg.memory == DS_GDS_MEMORY_DEVICE,
-		.batch_nr = choose_batch(job),
+		.batch_nr = ds_manager_min(choose_batch(job), job->vectors.nr),
 	};
-	ds_result ret = DS_OK;
+	ds_result ret = need_entries(&ga);
 
-	ga.batch_nr = ds_manager_min(ga.batch_nr, job->vectors.nr);
-	ga.entries = malloc(ga.batch_nr * sizeof(*ga.entries));
-	ga.spare = malloc(ga.batch_nr * sizeof(*ga.spare));
-	if (!ga.entries || !ga.spare)
-		ret = DS_ERR_NO_MEMORY;
 	if (!ret && ga.is_device)
-		ret = need_buffers(job->space, ga.batch_nr * job->vectors.vector_nbytes);
+		ret = need_buffers(job->space,
+				   ds_manager_round_up(ga.batch_nr * job->vectors.vector_nbytes,
+						       LITTLE_NBYTES));
 	if (ret)
 		ds_job_fail(job, ret, "there is no memory to gather vectors in");
 	else
 		gather_all(&ga);
 	if (ga.is_device)
 		ds_job_why(job, job->vectors.file->why);
-	free(ga.entries);
-	free(ga.spare);
+	for (unsigned i = 0; i < 2; i++) {
+		free(ga.sorted[i].entries);
+		free(ga.sorted[i].spare);
+	}
 }
 
 /* --------------------------------------------------------------- public calls */
@@ -440,11 +510,9 @@ static ds_result make_ranges(struct ds_gds_job *job)
 
 static bool is_worth_gathering(const struct ds_vector_job *v)
 {
-	if (v->vector_nbytes >= LARGE_NBYTES)
-		return false;
-	if (!v->indices && v->stride_nbytes == v->vector_nbytes)
-		return false;
-	return v->nr > FEW_VECTORS || v->nr * v->vector_nbytes > FEW_NBYTES;
+	return v->nr && v->vector_nbytes < LARGE_NBYTES &&
+	       (v->indices || v->stride_nbytes != v->vector_nbytes ||
+		v->nr * v->vector_nbytes <= LITTLE_NBYTES);
 }
 
 /* Takes over v->indices. One item: the result. */

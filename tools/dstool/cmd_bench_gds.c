@@ -200,7 +200,6 @@ struct ds_gds *bench_gds_make(struct bench_gds *b, const struct bench_gds_way *w
 	cfg.threads = way->threads;
 	cfg.chunk_nbytes = way->chunk_nbytes;
 	cfg.staging_nbytes = way->staging_nbytes;
-	cfg.direct = way->is_cold ? DS_DIRECT_ON : DS_DIRECT_AUTO;
 	ret = ds_gds_create(&cfg, &g);
 	if (ret == DS_OK)
 		return g;

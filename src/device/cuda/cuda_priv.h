@@ -82,8 +82,10 @@ struct cuda_decoder {
 	cuda_function few;
 	cuda_function many;
 	cuda_function checksum;
-	cuda_stream stream; /* of checksums and measurements */
-	cuda_address sum;   /* the checksum's */
+	cuda_stream stream;	   /* of checksums and measurements */
+	pthread_mutex_t copy_lock; /* guards the next; held while it is waited for */
+	cuda_stream copy_stream;
+	cuda_address sum; /* the checksum's */
 	cuda_address scratch;
 	struct cuda_tile *tiles; /* pinned */
 	cuda_address tiles_address;

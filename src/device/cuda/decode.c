@@ -164,6 +164,8 @@ void ds_cuda_decoder_fini(struct cuda_device *d)
 		cu->memory_free(dec->sum);
 	if (dec->stream)
 		cu->stream_destroy(dec->stream);
+	if (dec->copy_stream)
+		cu->stream_destroy(dec->copy_stream);
 	if (dec->module)
 		cu->module_unload(dec->module);
 }

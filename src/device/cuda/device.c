@@ -362,6 +362,7 @@ static void cuda_destroy(struct ds_device *base)
 
 	if (!ds_cuda_need_context(d))
 		d->driver.context_release(d->ordinal);
+	pthread_mutex_destroy(&d->decoder.copy_lock);
 	pthread_mutex_destroy(&d->decoder.lock);
 	pthread_cond_destroy(&d->wake);
 	pthread_mutex_destroy(&d->lock);
@@ -429,6 +430,7 @@ ds_result ds_cuda_create(const struct ds_cuda_settings *set, struct ds_cuda_info
 	pthread_mutex_init(&d->context_lock, NULL);
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_mutex_init(&d->decoder.lock, NULL);
+	pthread_mutex_init(&d->decoder.copy_lock, NULL);
 	ds_cond_init(&d->wake);
 	begin_context(d);
 	*out = &d->base;

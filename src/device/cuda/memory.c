@@ -40,6 +40,29 @@ ds_result ds_cuda_free(struct ds_device *base, uint64_t address)
 	return ds_cuda_result(code);
 }
 
+/*
+ * On a stream of its own: the driver's plain copies wait for what the program does on the default one, and
+ * small ones return before they have arrived.
+ */
+static cuda_result copy_and_wait(struct cuda_device *d, cuda_address device, void *host,
+				 size_t nbytes, bool is_in)
+{
+	struct cuda_decoder *dec = &d->decoder;
+	const struct cuda_driver *cu = &d->driver;
+	cuda_result code = CUDA_SUCCESS;
+
+	pthread_mutex_lock(&dec->copy_lock);
+	if (!dec->copy_stream)
+		code = cu->stream_create(&dec->copy_stream, CUDA_STREAM_NONBLOCKING);
+	if (!code)
+		code = is_in ? cu->copy_in_async(device, host, nbytes, dec->copy_stream)
+			     : cu->copy_out_async(host, device, nbytes, dec->copy_stream);
+	if (!code)
+		code = cu->stream_synchronize(dec->copy_stream);
+	pthread_mutex_unlock(&dec->copy_lock);
+	return code;
+}
+
 ds_result ds_cuda_read(struct ds_device *base, void *to, uint64_t from, uint64_t nbytes)
 {
 	struct cuda_device *d = cuda_device_of(base);
@@ -47,7 +70,7 @@ ds_result ds_cuda_read(struct ds_device *base, void *to, uint64_t from, uint64_t
 
 	if (code)
 		return ds_cuda_result(code);
-	code = d->driver.copy_out(to, from, nbytes);
+	code = copy_and_wait(d, from, to, nbytes, false);
 	ds_cuda_leave(d);
 	return ds_cuda_result(code);
 }
@@ -59,7 +82,7 @@ ds_result ds_cuda_write(struct ds_device *base, uint64_t to, const void *from, u
 
 	if (code)
 		return ds_cuda_result(code);
-	code = d->driver.copy_in(to, from, nbytes);
+	code = copy_and_wait(d, to, (void *)(uintptr_t)from, nbytes, true);
 	ds_cuda_leave(d);
 	return ds_cuda_result(code);
 }
