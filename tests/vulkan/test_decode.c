@@ -288,10 +288,14 @@ static void by_choice(void)
 int main(int argc, char **argv)
 {
 	static const struct rig_entry tests[] = {
-		RIG_TEST(by_gpu),	       RIG_TEST(by_gpu_with_copies),
-		RIG_TEST(by_cpu),	       RIG_TEST(by_cpu_staged),
-		RIG_TEST(larger_than_a_window), RIG_TEST(many_in_a_dispatch),
-		RIG_TEST(damaged),	       RIG_TEST(by_choice),
+		RIG_TEST(by_gpu),
+		RIG_TEST(by_gpu_with_copies),
+		RIG_TEST(by_cpu),
+		RIG_TEST(by_cpu_staged),
+		RIG_TEST(larger_than_a_window),
+		RIG_TEST(many_in_a_dispatch),
+		RIG_TEST(damaged),
+		RIG_TEST(by_choice),
 	};
 
 	return rig_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
