@@ -44,7 +44,7 @@ RULES = {
     "tests/tool": [PUBLIC, OWN_FOLDER, r"support/\w+\.h"],
     "tests/gpu": [r"codec/gdeflate/decode\.h", r"unit/test_gdeflate_util\.h", OWN_FOLDER,
                   r"\w+\.spv\.inc"],
-    "tests/vulkan": [PUBLIC, OWN_FOLDER, r"(conformance|support)/\w+\.h"],
+    "tests/vulkan": [PUBLIC, BASE, OWN_FOLDER, r"(conformance|support)/\w+\.h"],
     "tests/install": [],
 }
 

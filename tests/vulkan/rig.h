@@ -16,7 +16,9 @@ struct rig {
 	struct tempdir dir;
 	unsigned threads_before;
 	unsigned fds_before;
-	char log[512]; /* the last record */
+	bool is_shared; /* the device */
+	atomic_bool has_log;
+	char log[512]; /* the first record, from then on */
 };
 
 typedef void (*rig_test)(void);
@@ -55,5 +57,7 @@ void rig_require_pattern(struct rig *g, const struct ds_vulkan_buffer *buf, uint
 /* Fills the whole buffer with one value, through the runtime. */
 void rig_fill(struct rig *g, const struct ds_vulkan_buffer *buf, uint8_t value);
 struct ds_vulkan_stats rig_stats(struct rig *g);
+/* Waits for the first record of the log. */
+const char *rig_log(struct rig *g);
 
 #endif /* TESTS_VULKAN_RIG_H */
