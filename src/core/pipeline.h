@@ -9,6 +9,7 @@
  *
  *	scheduler.c  which request is next, and who may start now
  *	issue.c	     the next operation or window of one request
+ *	cold_choice.c  whether a stream that is not cached is read directly
  *	io_done.c    what an operation's result means
  *	window.c     windows: staging memory on its way through a worker
  *	handoff.c    windows on their way through a device without addresses
@@ -41,6 +42,23 @@
 /* The largest head of a stream of units: GDeflate's 65535 tiles. */
 #define DS_STREAM_HEAD_NBYTES (8u + 4u * 65535u)
 
+/* How the next part of a stream that is not cached is read. */
+enum ds_cold {
+	DS_COLD_NONE, /* no stream, or cached: as ever */
+	DS_COLD_DIRECT,
+	DS_COLD_BUFFERED,
+	DS_COLD_COUNT,
+};
+
+/* See cold_choice.c. */
+struct ds_cold_choice {
+	enum ds_cold now;
+	bool is_turn;			    /* the better one's, and no try */
+	uint64_t left_nbytes;		    /* of it */
+	uint64_t settling_nbytes;	    /* that are not measured */
+	uint64_t ns_per_mib[DS_COLD_COUNT]; /* 0: not known */
+};
+
 /* One operation of the engine. The pipeline's lock guards the free list and is_out. */
 struct ds_op {
 	struct ds_io_op io;
@@ -56,6 +74,8 @@ struct ds_op {
 	uint32_t done_nbytes;
 	uint32_t retries;
 	bool is_head; /* reads the head of a stream */
+	enum ds_cold cold;
+	uint64_t start_ns; /* 0: is not measured */
 };
 
 enum ds_window_kind {
@@ -153,6 +173,7 @@ struct ds_pipeline {
 	pthread_mutex_t lock; /* guards all below, and each slot's progress fields */
 	struct ds_level levels[DS_NR_LEVELS];
 	unsigned nr_waiting; /* slots on the levels' lists */
+	struct ds_cold_choice cold;
 	unsigned ops_in_flight;
 	uint64_t bytes_in_flight;
 	struct ds_list free_ops;
@@ -213,6 +234,15 @@ struct ds_batch {
 
 /* Makes the next operation or window of a RUNNING slot. With the lock. */
 enum ds_issue ds_issue_next(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch);
+
+/* cold_choice.c; with the lock. */
+
+/* How to read bytes of a file whose way is ours to choose. */
+enum ds_cold ds_cold_choose(struct ds_pipeline *pl, struct ds_slot *s, uint64_t offset,
+			    uint64_t nbytes);
+/* An operation was made so, and is done. */
+void ds_cold_start(struct ds_pipeline *pl, struct ds_op *op, enum ds_cold how);
+void ds_cold_done(struct ds_pipeline *pl, struct ds_op *op, uint64_t now_ns);
 
 /* io_done.c */
 

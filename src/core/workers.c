@@ -347,8 +347,8 @@ static void *worker_main(void *arg)
 void ds_workers_push(struct ds_workers *wk, struct ds_window *w)
 {
 	/* All units of a window that is pushed are still to be taken, and there is at least one. */
-	unsigned wanted =
-		w->kind == DS_WINDOW_UNITS ? (unsigned)ds_min_u64(w->nr_units, wk->nr) : 1;
+	bool is_shared = w->kind == DS_WINDOW_UNITS && !ds_window_is_copied_in(w);
+	unsigned wanted = is_shared ? (unsigned)ds_min_u64(w->nr_units, wk->nr) : 1;
 
 	pthread_mutex_lock(&wk->lock);
 	w->max_join = wanted;
