@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* vulkan.c: the Vulkan backend: io_uring, or a pool of threads that pread, and a Vulkan device. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backend/codecs.h"
+#include "base/thread.h"
+#include "base/util.h"
 #include "core/backend.h"
 #include "core/backend_priv.h"
 #include "core/copy_struct.h"
@@ -17,36 +18,32 @@
 #include "io/uring.h"
 #endif
 
-#define STAGING_NBYTES	(256u << 20)
-#define CHUNK_NBYTES	(4u << 20)
-#define URING_IN_FLIGHT (64u << 20)
+#define STAGING_NBYTES (256u << 20)
+#define CHUNK_NBYTES   (4u << 20)
+/* A read from the page cache is a copy by the CPU: one core does not fill the bus. */
+#define MAX_IO_WORKERS 16
 
 /* The pool wherever io_uring does not work. */
-static int create_engine(const void *arg, const struct ds_io_config *cfg, struct ds_io_engine **out)
+static int create_engine(const void *arg, const struct ds_io_config *user,
+			 struct ds_io_engine **out)
 {
-#if DS_HAVE_URING
-	int err = ds_uring_create(arg, cfg, out);
+	struct ds_io_config cfg = *user;
 
-	if (!err || err == -ENOMEM || err == -EAGAIN)
-		return err;
-	return ds_pread_pool_create(NULL, cfg, out);
-#else
-	return ds_pread_pool_create(arg, cfg, out);
+	if (!cfg.nr_workers)
+		cfg.nr_workers = (unsigned)ds_min_u64(ds_cpu_count(), MAX_IO_WORKERS);
+#if DS_HAVE_URING
+	if (!ds_uring_create(arg, &cfg, out))
+		return 0;
 #endif
+	return ds_pread_pool_create(arg, &cfg, out);
 }
 
 static ds_result make(struct ds_backend_config *cfg, const struct ds_vulkan_config *vulkan,
 		      char *why, size_t why_nbytes, struct ds_backend **out)
 {
-#if DS_HAVE_URING
-	const struct ds_uring_settings uring = { .max_nbytes = URING_IN_FLIGHT };
-#endif
 	struct ds_backend_parts parts = {
 		.name = "vulkan",
 		.engine_create = create_engine,
-#if DS_HAVE_URING
-		.engine_arg = &uring,
-#endif
 		.default_staging_nbytes = STAGING_NBYTES,
 		.default_chunk_nbytes = CHUNK_NBYTES,
 		.codecs = ds_codecs,

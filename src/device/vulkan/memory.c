@@ -200,10 +200,7 @@ static VkResult import(struct ds_vk_device *d, void *base, uint64_t nbytes)
 			 VK_MEMORY_PROPERTY_HOST_COHERENT_BIT);
 	result = type == UINT32_MAX || needs.size > nbytes ? VK_ERROR_INVALID_EXTERNAL_HANDLE
 							   : bind(d, m, nbytes, type, &pointer);
-	if (m->memory) {
-		m->nbytes = nbytes;
-		ds_vk_count(&d->counters.memory_nbytes, nbytes);
-	}
+	/* Not counted: they are pages of the process, and no memory of the device's. */
 	if (result)
 		ds_vk_memory_destroy(d, m);
 	return result;
@@ -391,16 +388,14 @@ ds_result ds_vk_buffer_create(struct ds_vk_device *d, uint64_t nbytes, uint32_t 
 		ds_vk_memory_destroy(d, &m);
 		return DS_ERR_NO_MEMORY;
 	}
+	/* The caller's from now on. */
+	atomic_fetch_sub_explicit(&d->counters.memory_nbytes, nbytes, memory_order_relaxed);
 	return DS_OK;
 }
 
 void ds_vk_buffer_destroy(struct ds_vk_device *d, struct ds_vulkan_buffer *buffer)
 {
-	struct ds_vk_memory m = {
-		.buffer = buffer->buffer,
-		.memory = buffer->memory,
-		.nbytes = buffer->nbytes,
-	};
+	struct ds_vk_memory m = { .buffer = buffer->buffer, .memory = buffer->memory };
 
 	registry_remove(&d->registry, buffer->buffer);
 	ds_vk_memory_destroy(d, &m);
