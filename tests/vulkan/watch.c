@@ -3,6 +3,7 @@
 #include "watch.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,6 +134,24 @@ static VKAPI_ATTR void VKAPI_CALL destroy_instance(VkInstance instance,
 	atomic_fetch_sub(&watch.instances, 1);
 }
 
+static int keep_library(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	(void)size;
+	(void)arg;
+	if (info->dlpi_name && *info->dlpi_name)
+		(void)dlopen(info->dlpi_name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+	return 0;
+}
+
+/* Layers and drivers stay: what they keep for the next time is no leak. */
+static void keep_libraries(void)
+{
+	static atomic_bool is_done;
+
+	if (!atomic_exchange(&is_done, true))
+		dl_iterate_phdr(keep_library, NULL);
+}
+
 #define LOAD(device, name) next.name = (PFN_vk##name)next.GetDeviceProcAddr(device, "vk" #name)
 
 static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
@@ -152,6 +171,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
 
 	if (result)
 		return result;
+	keep_libraries();
 	LOAD(*out, DestroyDevice);
 	LOAD(*out, QueueSubmit2);
 	LOAD(*out, AllocateMemory);

@@ -46,8 +46,8 @@ static void make_bytes(uint8_t *bytes, uint64_t nbytes)
 		const uint8_t *word = words[(random % NR_WORDS) * (random >> 40 & 1023) >> 10];
 		uint64_t n = 3 + (random >> 20) % 10;
 
-		/* One piece in eight is a number that nobody has seen before. */
-		if (random >> 61 == 0) {
+		/* One piece in 16 is a number that nobody has seen before. */
+		if (random >> 60 == 0) {
 			n = 8;
 			word = (const uint8_t *)&random;
 		}
