@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmd_bench.c: "dstool bench": its options. There are two benchmarks: io, and gds (cmd_bench_gds.c).
+ * cmd_bench.c: "dstool bench": which one, and the options of io; those of gpu and gds are in
+ * cmd_bench_gpu.c and cmd_bench_gds.c.
  */
 #include <string.h>
 
@@ -51,7 +52,7 @@ static bool parse_io(int argc, char **argv, struct bench_options *o, int *exit_c
 		  .help = "measure only this one: cpu, io_uring; auto (the default): all that\n"
 			  "work here",
 		  .value = &o->backend,
-		  .choices = backend_names },
+		  .choices = host_backend_names },
 		{ .name = "json",
 		  .kind = OPTION_FLAG,
 		  .help = "print JSON instead of tables",
@@ -91,16 +92,18 @@ int cmd_bench(int argc, char **argv)
 	int ret;
 
 	if (argc < 2) {
-		tool_error("bench: what is to be measured? There are: io, gds");
+		tool_error("bench: what is to be measured? There are: io, gpu, gds");
 		return TOOL_USAGE;
 	}
+	if (strcmp(argv[1], "gpu") == 0)
+		return cmd_bench_gpu(argc - 1, argv + 1);
 	if (strcmp(argv[1], "gds") == 0)
 		return cmd_bench_gds(argc - 1, argv + 1);
 	if (strcmp(argv[1], "io") == 0) {
 		argc--;
 		argv++;
 	} else if (!is_help(argv[1])) {
-		tool_error("bench: no benchmark is called '%s'; there are: io, gds", argv[1]);
+		tool_error("bench: no benchmark is called '%s'; there are: io, gpu, gds", argv[1]);
 		return TOOL_USAGE;
 	}
 	if (!parse_io(argc, argv, &o, &ret))

@@ -5,11 +5,15 @@ set(DSTOOL_SOURCES
 	bench_file.c
 	bench_gds_load.c
 	bench_gds_vectors.c
+	bench_gpu.c
+	bench_gpu_data.c
+	bench_gpu_run.c
 	bench_io.c
 	bench_report.c
 	bench_run.c
 	cmd_bench.c
 	cmd_bench_gds.c
+	cmd_bench_gpu.c
 	cmd_compress.c
 	cmd_decompress.c
 	cmd_info.c
