@@ -66,9 +66,12 @@ static ds_result make_gds_decoder(const struct ds_backend_config *cfg, struct fa
 }
 
 static const struct backend_maker makers[] = {
-	{ "cpu", make_cpu, false, false },	     { "io_uring", make_io_uring, false, false },
-	{ "vulkan", make_vulkan, false, false },     { "fake", fake_make_backend, true, false },
-	{ "fake_device", make_device, false, true }, { "fake_decoder", make_decoder, false, true },
+	{ "cpu", make_cpu, false, false },
+	{ "io_uring", make_io_uring, false, false },
+	{ "vulkan", make_vulkan, false, false },
+	{ "fake", fake_make_backend, true, false },
+	{ "fake_device", make_device, false, true },
+	{ "fake_decoder", make_decoder, false, true },
 	{ "fake_mixed", make_mixed, false, true },
 	{ "fake_gds", make_gds, false, true },
 	{ "fake_gds_decoder", make_gds_decoder, false, true },

@@ -16,6 +16,7 @@ set(DSTOOL_SOURCES
 	cmd_bench_gpu.c
 	cmd_compress.c
 	cmd_decompress.c
+	cmd_doctor.c
 	cmd_info.c
 	cmd_load.c
 	file_io.c
@@ -24,6 +25,7 @@ set(DSTOOL_SOURCES
 	format_zstd.c
 	json.c
 	load_buffers.c
+	load_cuda.c
 	load_report.c
 	load_run.c
 	load_verify.c
