@@ -22,7 +22,7 @@ cmake --build "$build" --parallel "$(nproc)" --target dstool test_gds_backend \
 	tail -30 "$build/log"
 	exit 1
 }
-"$build/dstool" info
+"$build/dstool" doctor
 for topic in backend manager safetensors decode; do
 	echo "== tests of $topic on the real driver"
 	CHECK_REAL_CUDA=1 timeout 120 "$build/test_gds_$topic" 2>&1 | tail -25
