@@ -25,8 +25,30 @@ void ds_manager_file_unref(struct ds_gds_file *f)
 	if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	ds_file_close(f->file);
+	for (unsigned i = 0; i < DS_FILE_LANES; i++) {
+		if (atomic_load(&f->lanes[i]) >= 0)
+			close(atomic_load(&f->lanes[i]));
+	}
 	close(f->fd);
 	free(f);
+}
+
+int ds_manager_file_lane(struct ds_gds_file *f, uint32_t number)
+{
+	atomic_int *lane = &f->lanes[number % DS_FILE_LANES];
+	int fd = atomic_load_explicit(lane, memory_order_relaxed), none = -1;
+	char path[40];
+
+	if (fd >= 0)
+		return fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return f->fd;
+	if (atomic_compare_exchange_strong(lane, &none, fd))
+		return fd;
+	close(fd);
+	return none;
 }
 
 void ds_gds_file_close(struct ds_gds_file *f)
@@ -105,6 +127,8 @@ ds_result ds_gds_file_open(struct ds_gds *g, const char *path, struct ds_gds_fil
 	if (!f)
 		return DS_ERR_NO_MEMORY;
 	atomic_init(&f->refs, 1);
+	for (unsigned i = 0; i < DS_FILE_LANES; i++)
+		atomic_init(&f->lanes[i], -1);
 	f->g = g;
 	/* Not to wait for who opens the other end of a pipe. */
 	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

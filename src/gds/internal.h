@@ -30,6 +30,7 @@
 
 #define DS_POOL_BUCKETS 1024u
 #define DS_JOB_WHY	256u
+#define DS_FILE_LANES	16u
 #define DS_QUEUE_ROOM	256u
 
 static inline uint64_t ds_manager_min(uint64_t a, uint64_t b)
@@ -111,6 +112,11 @@ struct ds_gds_file {
 	struct ds_gds *g;
 	struct ds_file *file;
 	int fd;
+	/*
+	 * The same file, opened more often: threads that read by the same open file slow each other down,
+	 * for each read counts a reference to it. -1: not open.
+	 */
+	atomic_int lanes[DS_FILE_LANES];
 	uint64_t nbytes;
 	uint32_t alignment;
 	char file_system[16];
@@ -119,6 +125,8 @@ struct ds_gds_file {
 
 void ds_manager_file_ref(struct ds_gds_file *f);
 void ds_manager_file_unref(struct ds_gds_file *f);
+/* A descriptor for one of several threads; any number will do. */
+int ds_manager_file_lane(struct ds_gds_file *f, uint32_t number);
 
 /* What a job runs with; kept for the next one. */
 struct ds_workspace {

@@ -96,13 +96,13 @@ static unsigned char *place_of(const struct batch *b, const struct entry *e)
 }
 
 /* One vector, however many pieces the kernel gives it in. */
-static bool read_one(struct batch *b, const struct entry *e)
+static bool read_one(struct batch *b, int fd, const struct entry *e)
 {
 	unsigned char *to = place_of(b, e);
 	uint64_t offset = file_offset(b->v, e->index), left = b->v->vector_nbytes;
 
 	while (left) {
-		ssize_t n = pread(b->v->file->fd, to, left, (off_t)offset);
+		ssize_t n = pread(fd, to, left, (off_t)offset);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -149,7 +149,7 @@ static bool add_to_run(struct run *r, const struct batch *b, const struct entry 
  * Reads entries from `first` on that make a run, and copies duplicates. Returns where the next run
  * begins; 0 after a failure.
  */
-static uint64_t read_run(struct batch *b, uint64_t first, uint64_t last)
+static uint64_t read_run(struct batch *b, int fd, uint64_t first, uint64_t last)
 {
 	unsigned char waste[MAX_GAP];
 	struct run r = { .nr_iov = 0 };
@@ -163,7 +163,7 @@ static uint64_t read_run(struct batch *b, uint64_t first, uint64_t last)
 		if (!is_duplicate && !add_to_run(&r, b, &e[i], waste))
 			break;
 	}
-	n = preadv(b->v->file->fd, r.iov, r.nr_iov, (off_t)r.begin);
+	n = preadv(fd, r.iov, r.nr_iov, (off_t)r.begin);
 	atomic_fetch_add_explicit(&b->nr_reads, 1, memory_order_relaxed);
 	for (uint64_t k = first; k < i; k++) {
 		bool is_duplicate = k > first && e[k].index == e[k - 1].index;
@@ -172,7 +172,7 @@ static uint64_t read_run(struct batch *b, uint64_t first, uint64_t last)
 		if (is_duplicate)
 			memcpy(place_of(b, &e[k]), place_of(b, &e[k - 1]), b->v->vector_nbytes);
 		else if (n < 0 || (uint64_t)n != r.end - r.begin)
-			if (!read_one(b, &e[k]))
+			if (!read_one(b, fd, &e[k]))
 				return 0;
 	}
 	return i;
@@ -181,12 +181,13 @@ static uint64_t read_run(struct batch *b, uint64_t first, uint64_t last)
 static void read_part(void *arg, uint32_t part)
 {
 	struct batch *b = arg;
+	int fd = ds_manager_file_lane(b->v->file, part);
 	uint64_t first = part * b->part_nr;
 	uint64_t last = ds_manager_min(first + b->part_nr, b->nr);
 
 	while (first < last && !atomic_load_explicit(&b->result, memory_order_relaxed) &&
 	       !atomic_load_explicit(&b->job->wants_cancel, memory_order_relaxed)) {
-		first = read_run(b, first, last);
+		first = read_run(b, fd, first, last);
 		if (!first)
 			return;
 	}

@@ -3,17 +3,20 @@
  * cufile_library.c: libcufile found, told what not to do, and opened.
  *
  * There is one cuFile a process, and it cannot be unloaded: so its state is the process's. It is loaded
- * only after the CUDA driver works, or else it writes to stdout; and its log is sent nowhere, or else it makes
- * one in the working directory.
+ * only after the CUDA driver works, or else it writes to stdout. Its log it makes in the working directory
+ * (there is a parameter for that, which is ignored), so it gets another one: see open_elsewhere().
  */
 #include "io/cufile_library.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "base/util.h"
 #include "io/cufile.h"
 
@@ -178,7 +181,7 @@ static bool has_direct_path(void)
 	return found;
 }
 
-/* No log in the working directory, and no compatibility mode. False: it cannot be told. */
+/* No compatibility mode, and no log where that is heeded. False: it cannot be told. */
 static bool set_parameters(const struct cufile_library *lib, struct ds_cufile_info *info)
 {
 	struct cufile_error e;
@@ -235,6 +238,44 @@ static void close_driver(const struct cufile_library *lib)
 		lib->driver_close();
 }
 
+struct opening {
+	const struct cufile_library *lib;
+	struct cufile_error result;
+};
+
+/*
+ * In a folder that is gone afterwards, on a thread with a working directory of its own: so the log
+ * has no name any more, and the program's directory stays as it is.
+ */
+static void *open_elsewhere(void *arg)
+{
+	struct opening *o = arg;
+	const char *tmp = getenv("TMPDIR");
+	char dir[512] = "";
+	bool is_elsewhere = false;
+
+	snprintf(dir, sizeof(dir), "%.400s/ds-cufile-XXXXXX", tmp ? tmp : "/tmp");
+	if (!getenv("CUFILE_LOGFILE_PATH") && !unshare(CLONE_FS) && mkdtemp(dir))
+		is_elsewhere = !chdir(dir);
+	o->result = o->lib->driver_open();
+	if (is_elsewhere) {
+		unlink("cufile.log");
+		rmdir(dir);
+	}
+	return NULL;
+}
+
+static struct cufile_error open_quietly(const struct cufile_library *lib)
+{
+	struct opening o = { .lib = lib };
+	pthread_t thread;
+
+	if (ds_thread_start(&thread, "ds-cufile-open", open_elsewhere, &o))
+		return lib->driver_open();
+	pthread_join(thread, NULL);
+	return o.result;
+}
+
 static void open_driver(const struct cufile_library *lib, struct ds_cufile_info *info)
 {
 	struct cufile_error e;
@@ -242,7 +283,7 @@ static void open_driver(const struct cufile_library *lib, struct ds_cufile_info 
 	/* Parameters cannot be set any more once it is open. */
 	if (!nr_opened && !set_parameters(lib, info))
 		return;
-	e = lib->driver_open();
+	e = open_quietly(lib);
 	if (e.error) {
 		driver_refused(info, e.error);
 	} else if (!check_properties(lib, info)) {

@@ -90,6 +90,7 @@ static void tells_what_is_missing(struct frame *f)
 	REQUIRE(!atomic_load(&fake->allows_compatibility));
 	REQUIRE(!atomic_load(&fake->has_log));
 	REQUIRE_CMP(atomic_load(&fake->drivers), ==, 0);
+	REQUIRE(access("cufile.log", F_OK) != 0);
 }
 
 /* -------------------------------------------------------------------- reads */
