@@ -711,14 +711,14 @@ static void shut_down_in_flight(void)
 
 	v.decode = DS_VULKAN_DECODE_GPU;
 	rig_open(&g, &v, NULL);
-	buf = rig_buffer(&g, 4 * MIB);
+	buf = rig_buffer(&g, 8 * MIB);
 	file = rig_pattern_file(&g, "data", 4 * MIB, 2, 0);
 	REQUIRE(stream_make(&st, DS_CODEC_GDEFLATE, 70000, 5));
 	watch_hold();
 	for (unsigned i = 0; i < 40; i++) {
-		r = to_buffer(file, i * 1000, 100000, &buf, i * 50000);
+		r = to_buffer(file, i * 1000, 100000, &buf, i * 100000);
 		enqueue(g.q, &r);
-		r = to_buffer(NULL, 0, st.nbytes, &buf, 3 * MIB + i);
+		r = to_buffer(NULL, 0, st.nbytes, &buf, 4 * MIB + i * 70000);
 		r.source = (struct ds_location){ .kind = DS_LOCATION_MEMORY, .nbytes = st.nbytes };
 		r.source.data = st.bytes;
 		r.codec = DS_CODEC_GDEFLATE;
