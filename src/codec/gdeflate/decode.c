@@ -32,12 +32,22 @@ bool ds_gd_has_path(enum gd_path path)
 	case GD_PATH_AVX512:
 		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 		       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-		       __builtin_cpu_supports("avx512vbmi") &&
+		       __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512vbmi") &&
 		       __builtin_cpu_supports("avx512vbmi2") && has_bit_instructions();
 #endif
 	default:
 		return false;
 	}
+}
+
+enum gd_path ds_gd_best_path(void)
+{
+	enum gd_path best = GD_PATH_REFERENCE;
+
+	for (unsigned i = 0; i < GD_NR_PATHS; i++)
+		if (ds_gd_has_path(i))
+			best = i;
+	return best;
 }
 
 ds_result ds_gd_decoder_create(enum gd_path path, struct ds_gdeflate_decoder **out)
@@ -64,14 +74,9 @@ ds_result ds_gd_decoder_create(enum gd_path path, struct ds_gdeflate_decoder **o
 
 ds_result ds_gdeflate_decoder_create(struct ds_gdeflate_decoder **out)
 {
-	enum gd_path path = GD_PATH_REFERENCE;
-
 	if (!out)
 		return DS_ERR_INVALID_ARGUMENT;
-	for (unsigned i = 0; i < GD_NR_PATHS; i++)
-		if (ds_gd_has_path(i))
-			path = i;
-	return ds_gd_decoder_create(path, out);
+	return ds_gd_decoder_create(ds_gd_best_path(), out);
 }
 
 void ds_gdeflate_decoder_destroy(struct ds_gdeflate_decoder *dec)

@@ -108,8 +108,7 @@ struct gd_kernels {
 };
 
 extern const struct gd_kernels ds_gd_kernels_scalar;
-#if defined(__x86_64__)
-#define GD_HAVE_X86_PATHS
+#ifdef GD_HAVE_X86_PATHS
 extern const struct gd_kernels ds_gd_kernels_avx2;
 extern const struct gd_kernels ds_gd_kernels_avx512;
 #endif

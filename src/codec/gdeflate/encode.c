@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "codec/gdeflate/encode.h"
+#include "codec/gdeflate/encode_lanes.h"
 
 /* clang-format off */
 const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1] = {
@@ -21,6 +22,15 @@ const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1] = {
 	[12] = { GD_OPTIMAL_TREES,    70,  200, 4, 512 },
 };
 /* clang-format on */
+
+/* By instruction set: the same as the decoder's. */
+static const struct gd_writer_kernels *const writers[GD_NR_PATHS] = {
+	[GD_PATH_SCALAR] = &ds_gd_writer_scalar,
+#ifdef GD_HAVE_X86_PATHS
+	[GD_PATH_AVX2] = &ds_gd_writer_avx2,
+	[GD_PATH_AVX512] = &ds_gd_writer_avx512,
+#endif
+};
 
 static void init_length_symbols(uint8_t *symbol)
 {
@@ -43,11 +53,12 @@ static size_t finder_nbytes(enum gd_parser parser)
 	}
 }
 
-ds_result ds_gdeflate_encoder_create(int level, struct ds_gdeflate_encoder **out)
+ds_result ds_gd_encoder_create(int level, enum gd_path path, struct ds_gdeflate_encoder **out)
 {
 	struct ds_gdeflate_encoder *enc;
 
-	if (!out || level < 0 || level > DS_GDEFLATE_LEVEL_SMALLEST)
+	if (!out || !writers[path] || !ds_gd_has_path(path) || level < 0 ||
+	    level > DS_GDEFLATE_LEVEL_SMALLEST)
 		return DS_ERR_INVALID_ARGUMENT;
 	if (level == 0)
 		level = DS_GDEFLATE_LEVEL_DEFAULT;
@@ -55,16 +66,22 @@ ds_result ds_gdeflate_encoder_create(int level, struct ds_gdeflate_encoder **out
 	if (!enc)
 		return DS_ERR_NO_MEMORY;
 	enc->level = &ds_gd_levels[level];
-	enc->finder = malloc(finder_nbytes(enc->level->parser));
+	enc->finder = aligned_alloc(64, (finder_nbytes(enc->level->parser) + 63) / 64 * 64);
 	if (!enc->finder) {
 		free(enc);
 		return DS_ERR_NO_MEMORY;
 	}
+	enc->kernels = writers[path];
 	init_length_symbols(enc->length_symbol);
 	ds_gd_init_log2(enc);
 	ds_gd_make_fixed_codes(&enc->fixed);
 	*out = enc;
 	return DS_OK;
+}
+
+ds_result ds_gdeflate_encoder_create(int level, struct ds_gdeflate_encoder **out)
+{
+	return ds_gd_encoder_create(level, ds_gd_best_path(), out);
 }
 
 void ds_gdeflate_encoder_destroy(struct ds_gdeflate_encoder *enc)

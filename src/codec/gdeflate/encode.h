@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "codec/gdeflate/decode.h"
 #include "codec/gdeflate/format.h"
 #include "ds_gdeflate.h"
 
@@ -123,9 +124,9 @@ struct gd_level {
 
 extern const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1];
 
-/* The lanes, as the writer sees them; see encode_write.c. */
+/* The lanes, as the writer sees them; see encode_lanes.h. */
 struct gd_writer {
-	uint64_t acc[GD_NR_LANES];
+	uint32_t acc[GD_NR_LANES];
 	uint32_t nbits[GD_NR_LANES];
 	uint32_t word[GD_NR_LANES];
 	uint32_t next_word[GD_NR_LANES];
@@ -133,12 +134,15 @@ struct gd_writer {
 	uint32_t words[1 + GD_MAX_WORDS];
 };
 
+struct gd_writer_kernels;
+
 struct ds_gdeflate_encoder {
 	const struct gd_level *level;
+	const struct gd_writer_kernels *kernels;
 	void *finder; /* the match finder of the level's parser */
 	uint32_t nr_tokens;
 	uint32_t nr_blocks;
-	uint32_t tokens[GD_MAX_TOKENS];
+	uint32_t tokens[GD_MAX_TOKENS + GD_NR_LANES]; /* read as whole vectors */
 	struct gd_block blocks[GD_MAX_BLOCKS];
 	struct gd_segment segments[GD_MAX_BLOCKS];
 	struct gd_writer writer;
@@ -147,6 +151,12 @@ struct ds_gdeflate_encoder {
 	uint16_t log2_fraction[256];
 	uint32_t small_weights[GD_SMALL_WEIGHTS];
 };
+
+/*
+ * ds_gdeflate_encoder_create() for a given instruction set; the reference decoder's has no
+ * encoder. All give the same tiles.
+ */
+ds_result ds_gd_encoder_create(int level, enum gd_path path, struct ds_gdeflate_encoder **out);
 
 static inline unsigned gd_length_index(const struct ds_gdeflate_encoder *enc, unsigned length)
 {
