@@ -32,6 +32,10 @@ enum {
 	GD_LOG_SHIFT = 8, /* logarithms have this many bits after the point */
 	GD_SMALL_WEIGHTS = 1024,
 	GD_LENGTH_SYMBOLS = 259, /* lengths above 258 have the last symbol */
+	/* Literals, then each length, then one for all longer ones. */
+	GD_TOKEN_LENGTHS = 256 - GD_MIN_MATCH,
+	GD_LONG_LENGTH = GD_TOKEN_LENGTHS + GD_LENGTH_SYMBOLS,
+	GD_NR_TOKEN_SYMBOLS,
 };
 
 /* A literal is its byte; a copy has its length below its distance. */

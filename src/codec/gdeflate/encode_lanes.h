@@ -26,8 +26,6 @@
 enum {
 	GD_STEP_SHIFT = 5,
 	GD_STEP_NBITS = (1 << GD_STEP_SHIFT) - 1,
-	GD_LENGTH_STEPS = 256 - GD_MIN_MATCH, /* steps of literals come first, then of lengths */
-	GD_NR_STEPS = GD_LENGTH_STEPS + GD_LENGTH_SYMBOLS,
 };
 
 static inline uint32_t gd_step(uint32_t bits, unsigned nbits)
@@ -35,24 +33,30 @@ static inline uint32_t gd_step(uint32_t bits, unsigned nbits)
 	return bits << GD_STEP_SHIFT | nbits;
 }
 
-/* The steps of a block's tokens. */
+/* The steps of a block's tokens, with extra bits where those follow from the index. */
 struct gd_steps {
-	alignas(64) uint32_t dist[GD_NR_DIST]; /* of the codeword alone */
-	uint32_t litlen[GD_NR_STEPS];	       /* of literals; of lengths with their extra bits */
-	uint32_t long_length;		       /* of the codeword for lengths above those */
+	alignas(64) uint32_t dist[GD_NR_DIST]; /* 0 extra bits */
+	uint32_t litlen[GD_NR_TOKEN_SYMBOLS];  /* long lengths: 16 extra bits, all of them 0 */
 	uint32_t end_of_block;
 };
+
+/* Which of GD_NR_TOKEN_SYMBOLS a token is. */
+static inline uint32_t gd_token_symbol(uint32_t token)
+{
+	uint32_t i = gd_token_length(token) + (gd_is_copy(token) ? GD_TOKEN_LENGTHS : 0);
+
+	return i < GD_LONG_LENGTH ? i : GD_LONG_LENGTH;
+}
 
 /* The step of a literal or length. */
 static inline uint32_t gd_litlen_step(const struct gd_steps *s, uint32_t token)
 {
-	uint32_t length = gd_token_length(token);
+	uint32_t i = gd_token_symbol(token), step = s->litlen[i];
 
-	if (length >= GD_LENGTH_SYMBOLS)
-		return s->long_length + 16 +
-		       ((length - GD_MIN_MATCH)
-			<< ((s->long_length & GD_STEP_NBITS) + GD_STEP_SHIFT));
-	return s->litlen[length + (gd_is_copy(token) ? GD_LENGTH_STEPS : 0)];
+	if (i == GD_LONG_LENGTH)
+		step += (gd_token_length(token) - GD_MIN_MATCH)
+			<< ((step & GD_STEP_NBITS) - 16 + GD_STEP_SHIFT);
+	return step;
 }
 
 /* The step of a copy's distance, one round later in the same lane. */
@@ -94,6 +98,13 @@ struct gd_writer_kernels {
 	 */
 	uint32_t (*put_tokens)(struct gd_writer *w, const struct gd_steps *s,
 			       const uint32_t *tokens, uint32_t nr_tokens, uint32_t *owed);
+
+	/*
+	 * Which of GD_NR_TOKEN_SYMBOLS each token is, and the copies' distance symbols. Returns
+	 * how many those are. There is room for 31 more of each, and as many can be read.
+	 */
+	uint32_t (*find_symbols)(const uint32_t *tokens, uint32_t nr_tokens, uint16_t *litlen,
+				 uint8_t *dist);
 
 	/* Puts whole rounds of bytes, and returns how many bytes that took. */
 	uint32_t (*put_bytes)(struct gd_writer *w, const uint8_t *in, uint32_t nbytes);

@@ -96,45 +96,104 @@ static inline uint32_t put_round(struct gd_writer *w, struct lanes *l, uint32_t 
 
 /* ---------------------------------------------------------------- tokens */
 
+static inline __m256i find_copies(__m256i tokens)
+{
+	__m256i literals =
+		_mm256_cmpeq_epi32(_mm256_srli_epi32(tokens, 16), _mm256_setzero_si256());
+
+	return _mm256_xor_si256(literals, _mm256_set1_epi32(-1));
+}
+
+/* Which of GD_NR_TOKEN_SYMBOLS the tokens are. */
+static inline __m256i token_symbols(__m256i tokens, __m256i copies)
+{
+	__m256i v = _mm256_and_si256(tokens, _mm256_set1_epi32(0xffff));
+
+	v = _mm256_add_epi32(v, _mm256_and_si256(copies, _mm256_set1_epi32(GD_TOKEN_LENGTHS)));
+	return _mm256_min_epi32(v, _mm256_set1_epi32(GD_LONG_LENGTH));
+}
+
+/* Distances less one, in two parts; 0 where there is no copy. */
+struct distances {
+	__m256i symbol, nr_extra, extra;
+};
+
+static inline struct distances split_distances(__m256i tokens, __m256i copies)
+{
+	__m256i v = _mm256_sub_epi32(_mm256_srli_epi32(tokens, 16), _mm256_set1_epi32(1));
+	__m256i exponent;
+	struct distances d;
+
+	/*
+	 * A float's exponent tells the highest bit's number. One less is the number of extra
+	 * bits; 0 for the first four.
+	 */
+	v = _mm256_and_si256(v, copies);
+	exponent = _mm256_srli_epi32(_mm256_castps_si256(_mm256_cvtepi32_ps(v)), 23);
+	d.nr_extra = _mm256_sub_epi32(exponent, _mm256_set1_epi32(128));
+	d.nr_extra = _mm256_max_epi32(d.nr_extra, _mm256_setzero_si256());
+	d.symbol = _mm256_add_epi32(_mm256_srlv_epi32(v, d.nr_extra),
+				    _mm256_slli_epi32(d.nr_extra, 1));
+	d.extra = _mm256_andnot_si256(_mm256_sllv_epi32(_mm256_set1_epi32(-1), d.nr_extra), v);
+	return d;
+}
+
+/* The low halves of eight words, in their order. */
+static inline __m128i narrow(__m256i v)
+{
+	return _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+}
+
+static uint32_t find_symbols(const uint32_t *tokens, uint32_t nr_tokens, uint16_t *litlen,
+			     uint8_t *dist)
+{
+	uint32_t nr_copies = 0;
+
+	for (uint32_t i = 0; i < nr_tokens; i += QUARTER) {
+		__m256i v = load(tokens + i), copies = find_copies(v);
+		__m128i symbols = narrow(split_distances(v, copies).symbol);
+		__m128i are_copies = _mm_packs_epi32(_mm256_castsi256_si128(copies),
+						     _mm256_extracti128_si256(copies, 1));
+		uint64_t bytes, mask;
+
+		_mm_storeu_si128((__m128i *)(void *)(litlen + i), narrow(token_symbols(v, copies)));
+		bytes = (uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(symbols, symbols));
+		mask = (uint64_t)_mm_cvtsi128_si64(_mm_packs_epi16(are_copies, are_copies));
+		if (nr_tokens - i < QUARTER)
+			mask = _bzhi_u64(mask, 8 * (nr_tokens - i));
+		bytes = _pext_u64(bytes, mask);
+		memcpy(dist + nr_copies, &bytes, sizeof(bytes));
+		nr_copies += (uint32_t)_mm_popcnt_u64(mask) / 8;
+	}
+	return nr_copies;
+}
+
 /* The steps of 8 literals and lengths. */
 static inline __m256i litlen_steps(const struct gd_steps *s, __m256i tokens, __m256i copies)
 {
-	__m256i lengths = _mm256_and_si256(tokens, _mm256_set1_epi32(0xffff));
-	__m256i index = _mm256_add_epi32(
-		lengths, _mm256_and_si256(copies, _mm256_set1_epi32(GD_LENGTH_STEPS)));
-	__m256i is_long = _mm256_cmpgt_epi32(lengths, _mm256_set1_epi32(GD_LENGTH_SYMBOLS - 1));
-	__m256i steps, extra;
+	__m256i index = token_symbols(tokens, copies), extra;
+	__m256i steps = _mm256_i32gather_epi32((const int *)s->litlen, index, 4);
+	__m256i is_long = _mm256_cmpeq_epi32(index, _mm256_set1_epi32(GD_LONG_LENGTH));
+	unsigned shift = (s->litlen[GD_LONG_LENGTH] & GD_STEP_NBITS) - 16 + GD_STEP_SHIFT;
 
-	/* Long lengths look up something that is then replaced. */
-	index = _mm256_min_epi32(index, _mm256_set1_epi32(GD_NR_STEPS - 1));
-	steps = _mm256_i32gather_epi32((const int *)s->litlen, index, 4);
 	if (_mm256_testz_si256(is_long, is_long))
 		return steps;
-	extra = _mm256_sub_epi32(lengths, _mm256_set1_epi32(GD_MIN_MATCH));
-	extra = _mm256_sll_epi32(
-		extra, _mm_cvtsi32_si128((int)(s->long_length & GD_STEP_NBITS) + GD_STEP_SHIFT));
-	extra = _mm256_add_epi32(extra, _mm256_set1_epi32((int)s->long_length + 16));
-	return _mm256_blendv_epi8(steps, extra, is_long);
+	extra = _mm256_sub_epi32(_mm256_and_si256(tokens, _mm256_set1_epi32(0xffff)),
+				 _mm256_set1_epi32(GD_MIN_MATCH));
+	extra = _mm256_sll_epi32(extra, _mm_cvtsi32_si128((int)shift));
+	return _mm256_add_epi32(steps, _mm256_and_si256(extra, is_long));
 }
 
 /* The steps of 8 distances, and no step where there is no copy. */
 static inline __m256i dist_steps(const struct gd_steps *s, __m256i tokens, __m256i copies)
 {
-	const __m256i one = _mm256_set1_epi32(1);
-	__m256i v = _mm256_and_si256(copies, _mm256_sub_epi32(_mm256_srli_epi32(tokens, 16), one));
-	/* A float's exponent tells the highest bit's number; one less is the number of extra bits. */
-	__m256i exponent = _mm256_srli_epi32(_mm256_castps_si256(_mm256_cvtepi32_ps(v)), 23);
-	__m256i nr_extra = _mm256_max_epi32(_mm256_sub_epi32(exponent, _mm256_set1_epi32(128)),
-					    _mm256_setzero_si256());
-	__m256i symbol =
-		_mm256_add_epi32(_mm256_srlv_epi32(v, nr_extra), _mm256_slli_epi32(nr_extra, 1));
-	__m256i extra = _mm256_andnot_si256(_mm256_sllv_epi32(_mm256_set1_epi32(-1), nr_extra), v);
-	__m256i steps = _mm256_i32gather_epi32((const int *)s->dist, symbol, 4);
+	struct distances d = split_distances(tokens, copies);
+	__m256i steps = _mm256_i32gather_epi32((const int *)s->dist, d.symbol, 4);
 	__m256i shift = _mm256_add_epi32(_mm256_and_si256(steps, _mm256_set1_epi32(GD_STEP_NBITS)),
 					 _mm256_set1_epi32(GD_STEP_SHIFT));
 
-	steps = _mm256_add_epi32(steps, nr_extra);
-	steps = _mm256_add_epi32(steps, _mm256_sllv_epi32(extra, shift));
+	steps = _mm256_add_epi32(steps, d.nr_extra);
+	steps = _mm256_add_epi32(steps, _mm256_sllv_epi32(d.extra, shift));
 	return _mm256_and_si256(steps, copies);
 }
 
@@ -144,9 +203,7 @@ static void translate(const struct gd_steps *s, const uint32_t *tokens, uint32_t
 {
 	for (uint32_t i = 0; i < nr_tokens; i += QUARTER) {
 		__m256i v = load(tokens + i);
-		__m256i literals =
-			_mm256_cmpeq_epi32(_mm256_srli_epi32(v, 16), _mm256_setzero_si256());
-		__m256i copies = _mm256_xor_si256(literals, _mm256_set1_epi32(-1));
+		__m256i copies = find_copies(v);
 
 		store(now + i, litlen_steps(s, v, copies));
 		store(later + i, dist_steps(s, v, copies));
@@ -217,5 +274,6 @@ static uint32_t put_bytes(struct gd_writer *w, const uint8_t *in, uint32_t nbyte
 
 const struct gd_writer_kernels ds_gd_writer_avx2 = {
 	.put_tokens = put_tokens,
+	.find_symbols = find_symbols,
 	.put_bytes = put_bytes,
 };

@@ -65,47 +65,88 @@ static inline uint32_t put_steps(struct half *h, uint32_t *words, uint32_t nr_wo
 
 /* ---------------------------------------------------------------- tokens */
 
+static inline __mmask16 find_copies(__m512i tokens)
+{
+	return _mm512_cmpgt_epu32_mask(tokens, _mm512_set1_epi32(0xffff));
+}
+
+/* Which of GD_NR_TOKEN_SYMBOLS the tokens are. */
+static inline __m512i token_symbols(__m512i tokens, __mmask16 copies)
+{
+	__m512i v = _mm512_and_si512(tokens, _mm512_set1_epi32(0xffff));
+
+	v = _mm512_mask_add_epi32(v, copies, v, _mm512_set1_epi32(GD_TOKEN_LENGTHS));
+	return _mm512_min_epi32(v, _mm512_set1_epi32(GD_LONG_LENGTH));
+}
+
+/* Distances less one, in two parts; those of literals are of no use. */
+struct distances {
+	__m512i symbol, nr_extra, extra;
+};
+
+static inline struct distances split_distances(__m512i tokens)
+{
+	__m512i v = _mm512_sub_epi32(_mm512_srli_epi32(tokens, 16), _mm512_set1_epi32(1));
+	struct distances d;
+
+	/* One less than the highest bit's number: as many extra bits; 0 for the first four. */
+	d.nr_extra = _mm512_sub_epi32(_mm512_set1_epi32(30), _mm512_lzcnt_epi32(v));
+	d.nr_extra = _mm512_max_epi32(d.nr_extra, _mm512_setzero_si512());
+	d.symbol = _mm512_add_epi32(_mm512_srlv_epi32(v, d.nr_extra),
+				    _mm512_slli_epi32(d.nr_extra, 1));
+	d.extra = _mm512_andnot_si512(_mm512_sllv_epi32(_mm512_set1_epi32(-1), d.nr_extra), v);
+	return d;
+}
+
+static uint32_t find_symbols(const uint32_t *tokens, uint32_t nr_tokens, uint16_t *litlen,
+			     uint8_t *dist)
+{
+	uint32_t nr_copies = 0;
+
+	for (uint32_t i = 0; i < nr_tokens; i += HALF) {
+		__mmask16 some =
+			(__mmask16)(nr_tokens - i < HALF ? (1 << (nr_tokens - i)) - 1 : -1);
+		__m512i v = _mm512_loadu_si512(tokens + i);
+		__mmask16 copies = find_copies(v);
+		__m512i symbols =
+			_mm512_maskz_compress_epi32(some & copies, split_distances(v).symbol);
+
+		_mm256_storeu_si256((__m256i *)(void *)(litlen + i),
+				    _mm512_cvtepi32_epi16(token_symbols(v, copies)));
+		_mm_storeu_si128((__m128i *)(void *)(dist + nr_copies),
+				 _mm512_cvtepi32_epi8(symbols));
+		nr_copies += (uint32_t)__builtin_popcount(some & copies);
+	}
+	return nr_copies;
+}
+
 /* The steps of 16 literals and lengths. */
 static inline __m512i litlen_steps(const struct gd_steps *s, __m512i tokens, __mmask16 copies)
 {
-	__m512i lengths = _mm512_and_si512(tokens, _mm512_set1_epi32(0xffff));
-	__m512i index =
-		_mm512_mask_add_epi32(lengths, copies, lengths, _mm512_set1_epi32(GD_LENGTH_STEPS));
-	__mmask16 is_long = _mm512_cmpge_epu32_mask(lengths, _mm512_set1_epi32(GD_LENGTH_SYMBOLS));
-	__m512i steps;
+	__m512i index = token_symbols(tokens, copies), extra;
+	__m512i steps = _mm512_i32gather_epi32(index, s->litlen, 4);
+	__mmask16 is_long = _mm512_cmpeq_epi32_mask(index, _mm512_set1_epi32(GD_LONG_LENGTH));
+	unsigned shift = (s->litlen[GD_LONG_LENGTH] & GD_STEP_NBITS) - 16 + GD_STEP_SHIFT;
 
-	steps = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), (__mmask16)~is_long, index,
-					    s->litlen, 4);
-	if (is_long) {
-		__m512i extra = _mm512_sub_epi32(lengths, _mm512_set1_epi32(GD_MIN_MATCH));
-		unsigned n = (s->long_length & GD_STEP_NBITS) + GD_STEP_SHIFT;
-
-		steps = _mm512_mask_add_epi32(steps, is_long,
-					      _mm512_set1_epi32((int)s->long_length + 16),
-					      _mm512_sll_epi32(extra, _mm_cvtsi32_si128((int)n)));
-	}
-	return steps;
+	if (!is_long)
+		return steps;
+	extra = _mm512_sub_epi32(_mm512_and_si512(tokens, _mm512_set1_epi32(0xffff)),
+				 _mm512_set1_epi32(GD_MIN_MATCH));
+	extra = _mm512_sll_epi32(extra, _mm_cvtsi32_si128((int)shift));
+	return _mm512_mask_add_epi32(steps, is_long, steps, extra);
 }
 
 /* The steps of 16 distances, and no step where there is no copy. */
 static inline __m512i dist_steps(const struct gd_steps *s, __m512i tokens, __mmask16 copies)
 {
-	const __m512i one = _mm512_set1_epi32(1);
-	__m512i v = _mm512_maskz_sub_epi32(copies, _mm512_srli_epi32(tokens, 16), one);
-	/* One less than the highest bit's number: as many extra bits; 0 for the first four. */
-	__m512i nr_extra =
-		_mm512_max_epi32(_mm512_sub_epi32(_mm512_set1_epi32(30), _mm512_lzcnt_epi32(v)),
-				 _mm512_setzero_si512());
-	__m512i symbol =
-		_mm512_add_epi32(_mm512_srlv_epi32(v, nr_extra), _mm512_slli_epi32(nr_extra, 1));
-	__m512i extra = _mm512_andnot_si512(_mm512_sllv_epi32(_mm512_set1_epi32(-1), nr_extra), v);
-	__m512i steps = _mm512_permutex2var_epi32(_mm512_load_si512(s->dist), symbol,
+	struct distances d = split_distances(tokens);
+	__m512i steps = _mm512_permutex2var_epi32(_mm512_load_si512(s->dist), d.symbol,
 						  _mm512_load_si512(s->dist + 16));
 	__m512i shift = _mm512_add_epi32(_mm512_and_si512(steps, _mm512_set1_epi32(GD_STEP_NBITS)),
 					 _mm512_set1_epi32(GD_STEP_SHIFT));
 
-	steps = _mm512_add_epi32(steps, nr_extra);
-	return _mm512_maskz_add_epi32(copies, steps, _mm512_sllv_epi32(extra, shift));
+	steps = _mm512_add_epi32(steps, d.nr_extra);
+	return _mm512_maskz_add_epi32(copies, steps, _mm512_sllv_epi32(d.extra, shift));
 }
 
 /* Both steps of up to CHUNK tokens. There is room for whole vectors. */
@@ -114,7 +155,7 @@ static void translate(const struct gd_steps *s, const uint32_t *tokens, uint32_t
 {
 	for (uint32_t i = 0; i < nr_tokens; i += HALF) {
 		__m512i v = _mm512_loadu_si512(tokens + i);
-		__mmask16 copies = _mm512_cmpgt_epu32_mask(v, _mm512_set1_epi32(0xffff));
+		__mmask16 copies = find_copies(v);
 
 		_mm512_storeu_si512(now + i, litlen_steps(s, v, copies));
 		_mm512_storeu_si512(later + i, dist_steps(s, v, copies));
@@ -183,5 +224,6 @@ static uint32_t put_bytes(struct gd_writer *w, const uint8_t *in, uint32_t nbyte
 
 const struct gd_writer_kernels ds_gd_writer_avx512 = {
 	.put_tokens = put_tokens,
+	.find_symbols = find_symbols,
 	.put_bytes = put_bytes,
 };

@@ -8,6 +8,7 @@
  * levels then go on with the costs that the blocks' codes really have.
  */
 #include "codec/gdeflate/encode.h"
+#include "codec/gdeflate/encode_lanes.h"
 
 enum {
 	HEADER_BITS = 300,
@@ -97,20 +98,51 @@ static uint32_t cost_exactly(const struct ds_gdeflate_encoder *enc, const struct
 	return (dynamic < fixed ? dynamic : fixed) + READER_BITS;
 }
 
+enum {
+	COUNTED = 1024
+}; /* tokens at a time: their symbols stay in the first-level cache */
+
+/* By turns in two tables: a count need not wait for the one before. */
+static void count_some(const struct ds_gdeflate_encoder *enc, const uint32_t *tokens,
+		       uint32_t nr_tokens, uint32_t litlen[2][GD_NR_TOKEN_SYMBOLS],
+		       uint32_t dist[2][GD_NR_DIST])
+{
+	uint16_t litlen_symbols[COUNTED + GD_NR_LANES];
+	uint8_t dist_symbols[COUNTED + GD_NR_LANES];
+	uint32_t nr_copies, i;
+
+	nr_copies = enc->kernels->find_symbols(tokens, nr_tokens, litlen_symbols, dist_symbols);
+	for (i = 0; i + 2 <= nr_tokens; i += 2) {
+		litlen[0][litlen_symbols[i]]++;
+		litlen[1][litlen_symbols[i + 1]]++;
+	}
+	if (i < nr_tokens)
+		litlen[0][litlen_symbols[i]]++;
+	for (i = 0; i + 2 <= nr_copies; i += 2) {
+		dist[0][dist_symbols[i]]++;
+		dist[1][dist_symbols[i + 1]]++;
+	}
+	if (i < nr_copies)
+		dist[0][dist_symbols[i]]++;
+}
+
 void ds_gd_count_tokens(const struct ds_gdeflate_encoder *enc, uint32_t first, uint32_t nr_tokens,
 			struct gd_histogram *h)
 {
-	memset(h, 0, sizeof(*h));
-	for (uint32_t i = first; i < first + nr_tokens; i++) {
-		uint32_t token = enc->tokens[i];
+	uint32_t litlen[2][GD_NR_TOKEN_SYMBOLS] = { { 0 } }, dist[2][GD_NR_DIST] = { { 0 } }, n, i;
 
-		if (gd_is_copy(token)) {
-			h->litlen[GD_FIRST_LENGTH + gd_length_index(enc, gd_token_length(token))]++;
-			h->dist[gd_dist_symbol(gd_token_distance(token))]++;
-		} else {
-			h->litlen[token]++;
-		}
+	for (; nr_tokens; first += n, nr_tokens -= n) {
+		n = nr_tokens < COUNTED ? nr_tokens : COUNTED;
+		count_some(enc, enc->tokens + first, n, litlen, dist);
 	}
+	for (i = 0; i < 256; i++)
+		h->litlen[i] = litlen[0][i] + litlen[1][i];
+	memset(h->litlen + 256, 0, sizeof(h->litlen) - 256 * sizeof(h->litlen[0]));
+	for (i = GD_MIN_MATCH; i <= GD_LENGTH_SYMBOLS; i++)
+		h->litlen[GD_FIRST_LENGTH + gd_length_index(enc, i)] +=
+			litlen[0][GD_TOKEN_LENGTHS + i] + litlen[1][GD_TOKEN_LENGTHS + i];
+	for (i = 0; i < GD_NR_DIST; i++)
+		h->dist[i] = dist[0][i] + dist[1][i];
 }
 
 static const struct gd_histogram none;

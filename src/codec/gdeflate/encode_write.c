@@ -100,11 +100,11 @@ static void make_steps(const struct ds_gdeflate_encoder *enc, const struct gd_co
 	for (unsigned i = 0; i < GD_NR_LENGTHS; i++)
 		step[i] = gd_step(codes->litlen[GD_FIRST_LENGTH + i],
 				  codes->litlen_lens[GD_FIRST_LENGTH + i]);
-	s->long_length = step[GD_NR_LENGTHS - 1];
+	s->litlen[GD_LONG_LENGTH] = step[GD_NR_LENGTHS - 1] + 16;
 	for (unsigned i = GD_MIN_MATCH; i < GD_LENGTH_SYMBOLS; i++) {
 		unsigned symbol = gd_length_index(enc, i), extra = i - ds_gd_length_base[symbol];
 
-		s->litlen[GD_LENGTH_STEPS + i] =
+		s->litlen[GD_TOKEN_LENGTHS + i] =
 			step[symbol] + ds_gd_length_extra[symbol] +
 			(extra << ((step[symbol] & GD_STEP_NBITS) + GD_STEP_SHIFT));
 	}
