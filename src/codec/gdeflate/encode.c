@@ -7,19 +7,19 @@
 
 /* clang-format off */
 const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1] = {
-	/*	  parser	     depth nice passes chunk */
-	[1] =  { GD_FAST,	       2,    0, 0, 2048 },
-	[2] =  { GD_GREEDY,	       6,   10, 0, 1024 },
-	[3] =  { GD_GREEDY,	      12,   14, 0, 1024 },
-	[4] =  { GD_GREEDY,	      16,   30, 0, 1024 },
-	[5] =  { GD_LAZY,	      10,   30, 0, 1024 },
-	[6] =  { GD_LAZY,	      22,   50, 0, 768 },
-	[7] =  { GD_LAZY2,	      40,   80, 0, 512 },
-	[8] =  { GD_OPTIMAL_CHAINS,   12,   32, 1, 512 },
-	[9] =  { GD_OPTIMAL_CHAINS,   32,   48, 1, 512 },
-	[10] = { GD_OPTIMAL_TREES,    20,   64, 2, 512 },
-	[11] = { GD_OPTIMAL_TREES,    35,  100, 3, 512 },
-	[12] = { GD_OPTIMAL_TREES,    70,  200, 4, 512 },
+	/*       parser          depth nice passes chunk thorough */
+	[1]  = { GD_FAST,             2,   0,      0,  2048, false },
+	[2]  = { GD_GREEDY,           6,  10,      0,  1024, false },
+	[3]  = { GD_GREEDY,          12,  14,      0,  1024, false },
+	[4]  = { GD_GREEDY,          16,  64,      0,  1024, false },
+	[5]  = { GD_LAZY,            12,  40,      0,  1024, false },
+	[6]  = { GD_LAZY,            16,  80,      0,   768, false },
+	[7]  = { GD_LAZY2,           16, 200,      0,   512, false },
+	[8]  = { GD_OPTIMAL_ROWS,    16,  32,      1,   512, false },
+	[9]  = { GD_OPTIMAL_TREES,   16,  48,      1,   512, false },
+	[10] = { GD_OPTIMAL_TREES,   28,  80,      2,   512, true },
+	[11] = { GD_OPTIMAL_TREES,   35, 100,      4,   512, true },
+	[12] = { GD_OPTIMAL_TREES,   70, 200,      8,   512, true },
 };
 /* clang-format on */
 
@@ -45,7 +45,7 @@ static size_t finder_nbytes(enum gd_parser parser)
 	switch (parser) {
 	case GD_FAST:
 		return ds_gd_fast_finder_nbytes();
-	case GD_OPTIMAL_CHAINS:
+	case GD_OPTIMAL_ROWS:
 	case GD_OPTIMAL_TREES:
 		return ds_gd_optimal_finder_nbytes();
 	default:
@@ -105,7 +105,7 @@ static void parse_and_split(struct ds_gdeflate_encoder *enc, const uint8_t *in, 
 	case GD_LAZY2:
 		ds_gd_parse_lazy(enc, in, nbytes);
 		break;
-	case GD_OPTIMAL_CHAINS:
+	case GD_OPTIMAL_ROWS:
 	case GD_OPTIMAL_TREES:
 		ds_gd_parse_optimal(enc, in, nbytes);
 		return;

@@ -117,13 +117,14 @@ struct gd_level {
 		GD_GREEDY,
 		GD_LAZY,
 		GD_LAZY2,
-		GD_OPTIMAL_CHAINS,
+		GD_OPTIMAL_ROWS,
 		GD_OPTIMAL_TREES
 	} parser;
 	uint16_t depth;	   /* candidates that are looked at */
 	uint16_t nice;	   /* a match of this length ends the search */
 	uint16_t passes;   /* of the optimal parser */
 	uint16_t nr_chunk; /* tokens between possible block boundaries */
+	bool is_thorough;  /* moves those boundaries, tries several codes for each block */
 };
 
 extern const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1];

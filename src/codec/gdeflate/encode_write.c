@@ -174,10 +174,61 @@ void ds_gd_make_fixed_codes(struct gd_codes *codes)
 	ds_gd_make_codes(codes->dist_lens, GD_NR_DIST, codes->dist);
 }
 
-static void make_dynamic_lens(const struct gd_histogram *h, struct gd_codes *codes)
+/* A code made for one distribution, and what another one takes with it, header included. */
+static uint32_t try_code(const struct gd_histogram *h, const struct gd_histogram *made_for,
+			 struct gd_codes *codes, struct gd_dynamic_header *header)
 {
-	ds_gd_make_lens(h->litlen, GD_NR_LITLEN, LITLEN_LIMIT, codes->litlen_lens);
-	ds_gd_make_lens(h->dist, GD_NR_DIST, DIST_LIMIT, codes->dist_lens);
+	ds_gd_make_lens(made_for->litlen, GD_NR_LITLEN, LITLEN_LIMIT, codes->litlen_lens);
+	ds_gd_make_lens(made_for->dist, GD_NR_DIST, DIST_LIMIT, codes->dist_lens);
+	ds_gd_make_header(codes, header);
+	return header->nbits + ds_gd_coded_nbits(h, codes);
+}
+
+/*
+ * Makes neighbours that occur about as often occur equally often. They then get codewords of
+ * one length, which costs a little, and the header says so in fewer items.
+ */
+static void level_out(uint32_t *freq, unsigned n, unsigned tolerance)
+{
+	for (unsigned i = 0, end; i < n; i = end) {
+		uint32_t sum = freq[i], mean = freq[i], diff;
+
+		for (end = i + 1; end < n && !freq[end] == !mean; end++) {
+			diff = freq[end] > mean ? freq[end] - mean : mean - freq[end];
+			if (diff > 2 + mean * tolerance / 16)
+				break;
+			sum += freq[end];
+			mean = (sum + (end - i) / 2) / (end - i + 1);
+		}
+		if (end - i >= 4)
+			for (unsigned k = i; k < end; k++)
+				freq[k] = mean;
+	}
+}
+
+/* The code of a dynamic block; returns its bits, but for the type. */
+static uint32_t choose_code(const struct ds_gdeflate_encoder *enc, const struct gd_histogram *h,
+			    struct gd_codes *codes, struct gd_dynamic_header *header)
+{
+	uint32_t least = try_code(h, h, codes, header), nbits;
+	struct gd_dynamic_header other_header;
+	struct gd_codes other;
+
+	if (!enc->level->is_thorough)
+		return least;
+	for (unsigned tolerance = 1; tolerance <= 7; tolerance += 3) {
+		struct gd_histogram level = *h;
+
+		level_out(level.litlen, GD_NR_LITLEN, tolerance);
+		level_out(level.dist, GD_NR_DIST, tolerance);
+		nbits = try_code(h, &level, &other, &other_header);
+		if (nbits >= least)
+			continue;
+		least = nbits;
+		*codes = other;
+		*header = other_header;
+	}
+	return least;
 }
 
 uint32_t ds_gd_dynamic_nbits(const struct gd_histogram *h)
@@ -185,9 +236,7 @@ uint32_t ds_gd_dynamic_nbits(const struct gd_histogram *h)
 	struct gd_dynamic_header header;
 	struct gd_codes codes;
 
-	make_dynamic_lens(h, &codes);
-	ds_gd_make_header(&codes, &header);
-	return header.nbits + ds_gd_coded_nbits(h, &codes);
+	return try_code(h, h, &codes, &header);
 }
 
 static uint32_t block_nbytes(const struct ds_gdeflate_encoder *enc, const struct gd_block *b)
@@ -216,9 +265,7 @@ static uint32_t write_block(struct ds_gdeflate_encoder *enc, const struct gd_blo
 	uint32_t stored = stored_nbits(nbytes), as_fixed, as_dynamic;
 
 	h.litlen[GD_END_OF_BLOCK] = 1;
-	make_dynamic_lens(&h, &dynamic);
-	ds_gd_make_header(&dynamic, &header);
-	as_dynamic = 3 + header.nbits + ds_gd_coded_nbits(&h, &dynamic);
+	as_dynamic = 3 + choose_code(enc, &h, &dynamic, &header);
 	as_fixed = 3 + ds_gd_coded_nbits(&h, &enc->fixed);
 
 	if (stored <= as_fixed && stored <= as_dynamic) {
