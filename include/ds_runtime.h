@@ -431,7 +431,8 @@ struct ds_completion {
 	int32_t failed_fd;
 	uint64_t failed_offset;
 	uint64_t failed_nbytes;
-	const char *name; /* the request's */
+	const char *name;	       /* the request's */
+	uint64_t bytes_device_decoded; /* of bytes_transferred, decoded by the device */
 };
 #define DS_COMPLETION_INIT DS_INIT_(struct ds_completion)
 
@@ -694,6 +695,7 @@ struct ds_stats {
 	uint64_t log_records_lost; /* the log callback was too slow for them */
 	uint32_t decode_workers;   /* of the backend */
 	uint32_t reserved;
+	uint64_t bytes_device_decoded; /* of bytes_decoded, by the device and not by workers */
 };
 #define DS_STATS_INIT DS_INIT_(struct ds_stats)
 

@@ -111,9 +111,10 @@ ds_result ds_result_from_errno(int errno_value)
 const char *ds_operation_name(uint32_t operation)
 {
 	static const char *const names[] = {
-		[DS_OPERATION_NONE] = "request", [DS_OPERATION_READ] = "pread",
-		[DS_OPERATION_WRITE] = "pwrite", [DS_OPERATION_DECODE] = "decode",
-		[DS_OPERATION_COPY] = "copy",	 [DS_OPERATION_PLACE] = "upload",
+		[DS_OPERATION_NONE] = "request",   [DS_OPERATION_READ] = "pread",
+		[DS_OPERATION_WRITE] = "pwrite",   [DS_OPERATION_DECODE] = "decode",
+		[DS_OPERATION_COPY] = "copy",	   [DS_OPERATION_PLACE] = "upload",
+		[DS_OPERATION_FETCH] = "download", [DS_OPERATION_FINISH] = "hand-over",
 	};
 
 	return operation < DS_ARRAY_SIZE(names) ? names[operation] : "operation";
