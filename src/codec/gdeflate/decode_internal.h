@@ -122,6 +122,7 @@ struct ds_gdeflate_decoder {
 	bool has_fixed_tables;
 	enum gd_path path;
 	const struct gd_kernels *kernels;
+	struct ds_gdeflate_allocator allocator;
 	/* The literal/length code, then, from GD_DIST_TABLE on, the distance code. */
 	alignas(64) uint32_t table[GD_TABLE_ENTRIES];
 	uint32_t precode[1 << GD_MAX_PRECODE_BITS];

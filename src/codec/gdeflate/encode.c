@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* encode.c: the tile encoder: levels, memory, and the order of its stages. */
-#include <stdlib.h>
-
 #include "codec/gdeflate/encode.h"
 #include "codec/gdeflate/encode_lanes.h"
+#include "codec/gdeflate/memory.h"
 
 /* clang-format off */
 const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1] = {
@@ -53,22 +52,26 @@ static size_t finder_nbytes(enum gd_parser parser)
 	}
 }
 
-ds_result ds_gd_encoder_create(int level, enum gd_path path, struct ds_gdeflate_encoder **out)
+static ds_result create(const struct ds_gdeflate_allocator *allocator, int level, enum gd_path path,
+			struct ds_gdeflate_encoder **out)
 {
+	struct ds_gdeflate_allocator a = ds_gd_allocator(allocator);
 	struct ds_gdeflate_encoder *enc;
 
-	if (!out || !writers[path] || !ds_gd_has_path(path) || level < 0 ||
+	if (!out || !a.alloc || !a.free || !writers[path] || !ds_gd_has_path(path) || level < 0 ||
 	    level > DS_GDEFLATE_LEVEL_SMALLEST)
 		return DS_ERR_INVALID_ARGUMENT;
 	if (level == 0)
 		level = DS_GDEFLATE_LEVEL_DEFAULT;
-	enc = calloc(1, sizeof(*enc));
+	enc = gd_alloc(&a, sizeof(*enc));
 	if (!enc)
 		return DS_ERR_NO_MEMORY;
+	memset(enc, 0, sizeof(*enc));
+	enc->allocator = a;
 	enc->level = &ds_gd_levels[level];
-	enc->finder = aligned_alloc(64, (finder_nbytes(enc->level->parser) + 63) / 64 * 64);
+	enc->finder = gd_alloc(&a, finder_nbytes(enc->level->parser));
 	if (!enc->finder) {
-		free(enc);
+		gd_free(&a, enc);
 		return DS_ERR_NO_MEMORY;
 	}
 	enc->kernels = writers[path];
@@ -79,17 +82,31 @@ ds_result ds_gd_encoder_create(int level, enum gd_path path, struct ds_gdeflate_
 	return DS_OK;
 }
 
+ds_result ds_gd_encoder_create(int level, enum gd_path path, struct ds_gdeflate_encoder **out)
+{
+	return create(NULL, level, path, out);
+}
+
+ds_result ds_gdeflate_encoder_create_with(const struct ds_gdeflate_allocator *allocator, int level,
+					  struct ds_gdeflate_encoder **out)
+{
+	return create(allocator, level, ds_gd_best_path(), out);
+}
+
 ds_result ds_gdeflate_encoder_create(int level, struct ds_gdeflate_encoder **out)
 {
-	return ds_gd_encoder_create(level, ds_gd_best_path(), out);
+	return create(NULL, level, ds_gd_best_path(), out);
 }
 
 void ds_gdeflate_encoder_destroy(struct ds_gdeflate_encoder *enc)
 {
+	struct ds_gdeflate_allocator a;
+
 	if (!enc)
 		return;
-	free(enc->finder);
-	free(enc);
+	a = enc->allocator;
+	gd_free(&a, enc->finder);
+	gd_free(&a, enc);
 }
 
 static void parse_and_split(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes)

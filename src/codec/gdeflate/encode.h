@@ -142,6 +142,7 @@ struct gd_writer {
 struct gd_writer_kernels;
 
 struct ds_gdeflate_encoder {
+	struct ds_gdeflate_allocator allocator;
 	const struct gd_level *level;
 	const struct gd_writer_kernels *kernels;
 	void *finder; /* the match finder of the level's parser */

@@ -72,10 +72,9 @@ static inline uint16_t gd_row_equal(struct gd_row_key k)
 /* The same, newest first: bit i is the entry at gd_row_at(i). */
 static inline uint16_t gd_row_candidates(struct gd_row_key k)
 {
-	uint16_t bits = gd_row_equal(k);
-	uint32_t n = k.row->newest;
+	uint32_t twice = gd_row_equal(k) * 0x10001u;
 
-	return (uint16_t)(bits >> n | bits << (GD_ROW - n));
+	return (uint16_t)(twice >> k.row->newest);
 }
 
 static inline uint32_t gd_row_at(const struct gd_row *row, uint32_t newest, uint32_t i)
