@@ -115,6 +115,8 @@ enum {
 	DS_ERR_BAD_ADDRESS = -22, /* the kernel cannot access the memory */
 	DS_ERR_EXISTS = -23,	  /* already there */
 	DS_ERR_SYSTEM = -24,	  /* another errno; see sys_errno */
+	DS_ERR_DEVICE_LOST =
+		-25, /* the GPU, or its driver, is gone: this backend is of no more use */
 };
 
 /* The name of a result, such as "DS_ERR_IO"; "DS_ERR_?" for an unknown number. Never NULL. */

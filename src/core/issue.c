@@ -156,6 +156,8 @@ static enum ds_issue issue_staged(struct ds_pipeline *pl, struct ds_slot *s, str
 {
 	struct ds_window *w;
 
+	if (!s->target.address && pl->staging.in_use >= pl->copy_limit_nbytes)
+		return DS_ISSUE_BLOCKED;
 	nbytes = ds_min_u64(nbytes, pl->window_nbytes - WINDOW_MARGIN);
 	w = ds_window_alloc(pl, s, DS_WINDOW_COPY, nbytes + (has_direct(s) ? WINDOW_MARGIN : 0));
 	if (!w)
@@ -342,14 +344,18 @@ static enum ds_issue issue_whole(struct ds_pipeline *pl, struct ds_slot *s, stru
 	return DS_ISSUE_LAST;
 }
 
-static struct ds_stream *take_stream(struct ds_pipeline *pl)
+static struct ds_stream *take_stream(struct ds_pipeline *pl, bool is_in_parts)
 {
+	if (is_in_parts && pl->nr_part_streams == DS_NR_PART_STREAMS)
+		return NULL;
 	for (unsigned i = 0; i < DS_NR_STREAMS; i++) {
 		struct ds_stream *st = &pl->streams[i];
 
 		if (st->is_used)
 			continue;
 		st->is_used = true;
+		st->is_in_parts = is_in_parts;
+		pl->nr_part_streams += is_in_parts;
 		st->next_issue = 0;
 		st->next_feed = 0;
 		st->is_begun = false;
@@ -508,7 +514,7 @@ static enum ds_issue issue_codec(struct ds_pipeline *pl, struct ds_slot *s, stru
 		on_device = ds_decode_on_device(pl, s, s->result_nbytes);
 		if (fits_window(pl, s, on_device))
 			return issue_whole(pl, s, batch, on_device);
-		s->stream = take_stream(pl);
+		s->stream = take_stream(pl, !s->codec->unit && !s->target.is_readable);
 	}
 	if (!s->stream)
 		return DS_ISSUE_BLOCKED;

@@ -33,7 +33,8 @@
 
 #define DS_NR_LEVELS	      4
 #define DS_NR_WINDOWS	      256 /* staging windows and memory copies at one time */
-#define DS_NR_STREAMS	      4	  /* streams larger than a window at one time */
+#define DS_NR_STREAMS	      16  /* streams larger than a window at one time */
+#define DS_NR_PART_STREAMS    4	  /* of those, with a decoder that keeps a window of its own */
 #define DS_MAX_STREAM_WINDOWS 4	  /* windows in flight for one of them */
 #define DS_MAX_RETRIES	      64  /* EINTR and EAGAIN in a row, for one operation */
 #define DS_MAX_WINDOW_OPS     32
@@ -132,6 +133,7 @@ struct ds_window {
 /* A stream that does not fit a window. Taken and given back under the pipeline's lock. */
 struct ds_stream {
 	bool is_used;
+	bool is_in_parts;	   /* counted in nr_part_streams */
 	unsigned char *head;	   /* mapped; touched only as far as a stream's head reaches */
 	unsigned char *head_bytes; /* where it begins, after alignment */
 	void *context;		   /* of codec */
@@ -169,6 +171,8 @@ struct ds_pipeline {
 	const struct ds_codec *const *codecs;
 	uint64_t chunk_nbytes;
 	uint64_t window_nbytes; /* the most staging memory that a window takes, normally */
+	/* Staging memory beyond which no more bytes are read that a device only has to copy. */
+	uint64_t copy_limit_nbytes;
 
 	pthread_mutex_t lock; /* guards all below, and each slot's progress fields */
 	struct ds_level levels[DS_NR_LEVELS];
@@ -184,6 +188,7 @@ struct ds_pipeline {
 	unsigned nr_ops;
 	struct ds_window *windows;
 	struct ds_stream streams[DS_NR_STREAMS];
+	unsigned nr_part_streams;
 
 	struct ds_workers workers;
 
@@ -272,7 +277,7 @@ void ds_window_fed(struct ds_window *w);
 /* The head of a stream has been read. No lock held. */
 void ds_stream_head_done(struct ds_slot *s);
 /* Gives a stream back. With the lock. */
-void ds_stream_free(struct ds_stream *st);
+void ds_stream_free(struct ds_pipeline *pl, struct ds_stream *st);
 
 /* handoff.c: no lock held. */
 

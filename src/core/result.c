@@ -39,6 +39,7 @@ static const struct {
 	R(DS_ERR_BAD_ADDRESS, "the kernel cannot access the memory"),
 	R(DS_ERR_EXISTS, "it is already there"),
 	R(DS_ERR_SYSTEM, "the system reports an error"),
+	R(DS_ERR_DEVICE_LOST, "the device is lost"),
 #undef R
 };
 

@@ -230,7 +230,7 @@ void ds_pipeline_work_done(struct ds_slot *s)
 		return;
 	if (s->stream) {
 		pthread_mutex_lock(&pl->lock);
-		ds_stream_free(s->stream);
+		ds_stream_free(pl, s->stream);
 		s->stream = NULL;
 		pthread_mutex_unlock(&pl->lock);
 		ds_scheduler_run(pl);

@@ -246,7 +246,8 @@ void ds_stream_head_done(struct ds_slot *s)
 	ds_scheduler_run(pl);
 }
 
-void ds_stream_free(struct ds_stream *st)
+void ds_stream_free(struct ds_pipeline *pl, struct ds_stream *st)
 {
+	pl->nr_part_streams -= st->is_in_parts;
 	st->is_used = false;
 }

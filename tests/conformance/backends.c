@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ds_runtime_uring.h"
+#include "ds_runtime_vulkan.h"
 #include "fake/fake_device.h"
 
 static ds_result make_cpu(const struct ds_backend_config *cfg, struct fake_control *ctl,
@@ -19,6 +20,13 @@ static ds_result make_io_uring(const struct ds_backend_config *cfg, struct fake_
 {
 	(void)ctl;
 	return ds_make_io_uring_backend(cfg, NULL, out);
+}
+
+static ds_result make_vulkan(const struct ds_backend_config *cfg, struct fake_control *ctl,
+			     struct ds_backend **out)
+{
+	(void)ctl;
+	return ds_make_vulkan_backend(cfg, NULL, out);
 }
 
 static ds_result make_device(const struct ds_backend_config *cfg, struct fake_control *ctl,
@@ -43,11 +51,9 @@ static ds_result make_mixed(const struct ds_backend_config *cfg, struct fake_con
 }
 
 static const struct backend_maker makers[] = {
-	{ "cpu", make_cpu, false, false },
-	{ "io_uring", make_io_uring, false, false },
-	{ "fake", fake_make_backend, true, false },
-	{ "fake_device", make_device, false, true },
-	{ "fake_decoder", make_decoder, false, true },
+	{ "cpu", make_cpu, false, false },	     { "io_uring", make_io_uring, false, false },
+	{ "vulkan", make_vulkan, false, false },     { "fake", fake_make_backend, true, false },
+	{ "fake_device", make_device, false, true }, { "fake_decoder", make_decoder, false, true },
 	{ "fake_mixed", make_mixed, false, true },
 };
 

@@ -3,7 +3,7 @@
 if(NOT DS_HAVE_CMOCKA)
 	return()
 endif()
-set(DS_CONFORMANCE_BACKENDS cpu fake fake_device fake_decoder io_uring)
+set(DS_CONFORMANCE_BACKENDS cpu fake fake_device fake_decoder io_uring vulkan)
 set(tests_dir "${PROJECT_SOURCE_DIR}/tests")
 set(DS_CONFORMANCE_HARNESS
 	"${tests_dir}/conformance/suite.c"

@@ -165,7 +165,7 @@ static void unknown_values(struct suite *s)
 	r.source.kind = 14;
 	refuses(s, &r, DS_ERR_UNSUPPORTED);
 	r = good;
-	r.destination.kind = DS_LOCATION_DEVICE_FIRST;
+	r.destination.kind = DS_LOCATION_DEVICE_FIRST + 1000; /* nobody's */
 	refuses(s, &r, DS_ERR_UNSUPPORTED);
 	r = good;
 	r.destination.kind = DS_LOCATION_NONE;
