@@ -266,8 +266,8 @@ static int run_workload(struct bench *b, const struct workload *w)
 {
 	bool is_raw = w->codec == DS_CODEC_NONE;
 	const struct gpu_contestant *all = is_raw ? raw : compressed;
-	size_t nr = is_raw ? sizeof(raw) / sizeof(raw[0])
-			   : sizeof(compressed) / sizeof(compressed[0]);
+	size_t nr =
+		is_raw ? sizeof(raw) / sizeof(raw[0]) : sizeof(compressed) / sizeof(compressed[0]);
 	struct gpu_data data;
 	int err;
 	int ret = gpu_data_make(&data, &b->source, b->o, w->part_nbytes, w->codec);

@@ -94,8 +94,8 @@ struct gpu_run {
 	bool is_cold; /* each part once, nothing of it cached before */
 	/* What comes of it. */
 	struct gpu_figures rounds[GPU_MAX_ROUNDS];
-	uint64_t checked_nbytes; /* what arrived and was read back */
-	uint64_t checksum;	 /* of these; equal for all contestants of a workload */
+	uint64_t checked_nbytes;	  /* what arrived and was read back */
+	uint64_t checksum;		  /* of these; equal for all contestants of a workload */
 	char missing[BACKEND_WHY_NBYTES]; /* why it cannot be done here, or "" */
 };
 
