@@ -7,7 +7,8 @@
 #include "device/vulkan/vk.h"
 
 #define MAX_COMPUTE  2
-#define MAX_TRANSFER 1
+/* One copies while the other is between two submits. */
+#define MAX_TRANSFER 2
 
 /* ------------------------------------------------------------ one's own */
 

@@ -15,7 +15,7 @@
 /* Copies of at least that size are worth the copy engine's queue. */
 #define TRANSFER_NBYTES (256u << 10)
 /* Bytes in a batch: staging memory is given back when all of it is copied. */
-#define BATCH_NBYTES	(16u << 20)
+#define BATCH_NBYTES	(8u << 20)
 
 ds_result ds_vk_result(VkResult result)
 {
@@ -116,7 +116,8 @@ static struct ds_vk_queue *queue_for(struct ds_vk_device *d, const struct ds_dev
 	if (d->nr_queues == d->nr_compute || op->opcode == DS_DEVICE_FINISH || t->is_image ||
 	    !t->is_concurrent || op->host_nbytes < TRANSFER_NBYTES)
 		return &d->queues[0];
-	return &d->queues[d->nr_compute];
+	d->next_transfer = (d->next_transfer + 1) % (d->nr_queues - d->nr_compute);
+	return &d->queues[d->nr_compute + d->next_transfer];
 }
 
 static void sort_in(struct ds_vk_device *d, struct ds_device_op *list)
@@ -198,12 +199,13 @@ static bool run_copies(struct ds_vk_queue *q)
 	return true;
 }
 
-static struct ds_vk_queue *idlest_compute(struct ds_vk_device *d)
+/* Of queues [begin, end). */
+static struct ds_vk_queue *idlest(struct ds_vk_device *d, unsigned begin, unsigned end)
 {
-	struct ds_vk_queue *best = &d->queues[0];
+	struct ds_vk_queue *best = &d->queues[begin];
 
 	pthread_mutex_lock(&d->lock);
-	for (unsigned i = 1; i < d->nr_compute; i++) {
+	for (unsigned i = begin + 1; i < end; i++) {
 		struct ds_vk_queue *q = &d->queues[i];
 
 		if (q->submitted - q->retired < best->submitted - best->retired)
@@ -245,7 +247,7 @@ static void submit_decodes(struct ds_vk_batch *b, struct ds_vk_batch *copies)
 
 static bool run_decodes(struct ds_vk_device *d)
 {
-	struct ds_vk_queue *q = idlest_compute(d);
+	struct ds_vk_queue *q = idlest(d, 0, d->nr_compute);
 	struct ds_device_op *failed = NULL;
 	VkResult result = VK_SUCCESS;
 	struct ds_vk_batch *b, *copies;
@@ -256,7 +258,7 @@ static bool run_decodes(struct ds_vk_device *d)
 	b = ds_vk_batch_begin(q, &result);
 	copies = b;
 	if (b && d->nr_queues > d->nr_compute)
-		copies = ds_vk_batch_begin(&d->queues[d->nr_compute], &result);
+		copies = ds_vk_batch_begin(idlest(d, d->nr_compute, d->nr_queues), &result);
 	if (!b || !copies) {
 		if (result)
 			fail_decodes(d, result);

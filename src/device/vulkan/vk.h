@@ -186,6 +186,7 @@ struct ds_vk_device {
 	/* The submitting thread. */
 	pthread_t submitter;
 	struct ds_device_op *decodes, **decodes_end; /* its own */
+	unsigned next_transfer;			     /* its own */
 	pthread_mutex_t lock;			     /* guards all below */
 	pthread_cond_t wake;
 	struct ds_device_op *incoming, **incoming_end;
