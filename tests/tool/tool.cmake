@@ -11,7 +11,7 @@ endfunction()
 
 if(TARGET dstool)
 	foreach(name IN ITEMS usage info roundtrip pipes threads output hostile interrupt progress
-			load load_bad load_interrupt memlock bench zstd gds)
+			load load_bad load_interrupt memlock bench zstd vulkan gds)
 		ds_tool_test(${name})
 	endforeach()
 	add_dependencies(dstool fake_cuda fake_cufile_new)

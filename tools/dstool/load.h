@@ -27,6 +27,7 @@ struct load_options {
 	const char *direct; /* auto, on or off */
 	const char *to;	    /* memory or cuda */
 	uint64_t device;    /* of CUDA */
+	struct tool_vulkan vulkan;
 	bool json;
 };
 
@@ -78,6 +79,7 @@ struct load {
 	struct load_buffers buffers;
 	struct load_slot *slots;
 	struct load_slot *free_slots;
+	struct ds_queue *fetch_queue; /* reads device memory back, to verify; NULL: not needed */
 	struct ds_completion *completions; /* room for queue_depth */
 	uint64_t nr_in_flight;
 	uint64_t done_nbytes; /* of the files' bytes, for the progress bar */
@@ -97,7 +99,7 @@ void load_fail(struct load *l, const char *path, const char *why);
 int load_run(struct load *l);
 
 /* NULL when the slot's bytes are what plain reads and a separate decode give, else why not. */
-const char *load_verify(const struct load_slot *slot);
+const char *load_verify(struct load *l, const struct load_slot *slot);
 
 /* Prints to stdout, as text or JSON. */
 void load_report(struct load *l);

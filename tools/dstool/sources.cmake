@@ -2,6 +2,8 @@
 # The sources of dstool, relative to this folder.
 set(DSTOOL_SOURCES
 	backends.c
+	bench_codec.c
+	bench_codec_formats.c
 	bench_file.c
 	bench_gds_load.c
 	bench_gds_vectors.c
@@ -12,6 +14,7 @@ set(DSTOOL_SOURCES
 	bench_report.c
 	bench_run.c
 	cmd_bench.c
+	cmd_bench_codec.c
 	cmd_bench_gds.c
 	cmd_bench_gpu.c
 	cmd_compress.c
@@ -19,6 +22,7 @@ set(DSTOOL_SOURCES
 	cmd_doctor.c
 	cmd_info.c
 	cmd_load.c
+	device_decompress.c
 	file_io.c
 	format.c
 	format_gdeflate.c
