@@ -257,7 +257,10 @@ DS_API ds_result ds_gds_file_get_info(struct ds_gds_file *f, struct ds_gds_file_
 
 /* ------------------------------------------------------------------- jobs */
 
-/* Called on a thread of the manager's, now and then and at the end; holds no lock. */
+/*
+ * Called now and then and at the end, on the thread that runs the job: the manager's, or one that waits
+ * for it. No lock is held.
+ */
 typedef void (*ds_gds_progress)(void *user_data, struct ds_gds_job *job, uint64_t done_nbytes,
 				uint64_t total_nbytes);
 
