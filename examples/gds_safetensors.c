@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gds_safetensors.c: loads the tensors of a model into the memory of a CUDA device, each to its place
- * in one arena, and lists them with their addresses and checksums.
+ * gds_safetensors.c: loads the tensors of a model into the memory of a CUDA device, each to its
+ * place in one arena, and lists them with their addresses and checksums.
  *
  *	gds_safetensors MODEL [PATTERN]
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gds_vectors.c: gathers vectors by their index from a file into the memory of a CUDA device (without
- * one: of the host), in the order asked for.
+ * gds_vectors.c: gathers vectors by their index from a file into the memory of a CUDA device
+ * (without one: of the host), in the order asked for.
  *
  *	gds_vectors FILE VECTOR-BYTES INDEX...
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_safetensors.c: headers of safetensors files. The input is a file's beginning; if its length field makes no
- * sense, it is made to. What is accepted must hold together.
+ * fuzz_safetensors.c: headers of safetensors files. The input is a file's beginning; if its
+ * length field makes no sense, it is made to. What is accepted must hold together.
  */
 #include <stddef.h>
 #include <stdint.h>

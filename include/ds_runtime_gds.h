@@ -11,16 +11,18 @@
  *  - struct ds_safetensors: which tensors lie where in a model of safetensors files.
  *
  * Nothing of NVIDIA's is needed to build or start: libcuda and libcufile are opened at run
- * time. Bytes go the direct way (GPUDirect Storage, through cuFile) only where the machine really has
- * it; cuFile's compatibility mode is recognised and never used. Everything else is staged: read
- * from the page cache or with O_DIRECT into pinned memory, and copied by the device's copy engine,
- * straight to the caller's address. docs/gds.md tells how to get from each case to the fast path.
+ * time. Bytes go the direct way (GPUDirect Storage, through cuFile) only where the machine
+ * really has it; cuFile's compatibility mode is recognised and never used. Everything else is
+ * staged: read from the page cache or with O_DIRECT into pinned memory, and copied by the
+ * device's copy engine, straight to the caller's address. docs/gds.md tells how to get from
+ * each case to the fast path.
  *
  * The rules of ds_runtime.h hold. Device memory is that of the device's primary context, which
  * is the one of the CUDA runtime: pointers of cudaMalloc(), of torch, and so on, will do. The
  * runtime knows nothing of the caller's streams: synchronise what writes a source, or still
- * reads a destination, before the request is submitted. When a request has ended, its bytes are there for
- * every stream. After fork() the child may not use any of it: start such processes by spawning.
+ * reads a destination, before the request is submitted. When a request has ended, its bytes are
+ * there for every stream. After fork() the child may not use any of it: start such processes by
+ * spawning.
  */
 #ifndef DS_RUNTIME_GDS_H
 #define DS_RUNTIME_GDS_H
@@ -65,10 +67,10 @@ struct ds_gds_config {
 /*
  * ds_make_gds_backend() - a backend that also reaches the memory of one CUDA device.
  *
- * Zero in cfg means here: staging of 128 MiB (pinned), chunks of 4 MiB, one I/O worker a core but at
- * least 8; the rest is as for the other backends. Host memory is accepted as well. Both
- * configurations may be NULL. Makes the device's primary context if the program has none yet, which
- * takes some tenths of a second.
+ * Zero in cfg means here: staging of 128 MiB (pinned), chunks of 4 MiB, one I/O worker a core
+ * but at least 8; the rest is as for the other backends. Host memory is accepted as well. Both
+ * configurations may be NULL. Makes the device's primary context if the program has none yet,
+ * which takes some tenths of a second.
  *
  * Returns DS_ERR_UNAVAILABLE when there is no driver, no such device, or something REQUIRED is
  * missing (ds_gds_available() says why), else as ds_make_cpu_backend().
@@ -113,8 +115,8 @@ struct ds_gds_info {
 	int32_t device;		     /* which one the rest is about */
 	uint32_t compute_capability; /* 90: 9.0 */
 	int32_t numa_node;	     /* of the device; -1: not known */
-	uint32_t
-		has_decoder; /* 1: this build has a GDeflate decoder for devices, and it suits this one */
+	/* 1: this build has a GDeflate decoder for devices, and it suits this one. */
+	uint32_t has_decoder;
 	uint32_t reserved;
 	uint64_t device_nbytes; /* memory, in all */
 	char device_name[64];
@@ -127,12 +129,13 @@ struct ds_gds_info {
 /*
  * ds_gds_get_info() - look at all of it, cuFile included unless it is NEVER.
  *
- * With cufile REQUIRED cuFile is asked itself (a context is made and its driver opened, which may take
- * seconds); with AUTO that is left out where nothing on the machine could make it work.
+ * With cufile REQUIRED cuFile is asked itself (a context is made and its driver opened, which
+ * may take seconds); with AUTO that is left out where nothing on the machine could make it
+ * work.
  */
 DS_API ds_result ds_gds_get_info(const struct ds_gds_config *gds, struct ds_gds_info *info);
 
-/* The same for a backend that is there: what it uses. DS_ERR_UNSUPPORTED for another kind of backend. */
+/* The same for a backend that is there: what it uses. DS_ERR_UNSUPPORTED for other kinds. */
 DS_API ds_result ds_gds_backend_info(struct ds_backend *be, struct ds_gds_info *info);
 
 /*
@@ -152,8 +155,8 @@ DS_API ds_result ds_gds_memory_write(struct ds_backend *be, uint64_t to_address,
  * ds_gds_checksum() - a 64-bit sum over device memory, by the device itself where the build has the
  * kernel for it. Waits. ds_gds_checksum_host() gives the same for the same bytes in host memory.
  *
- * Every bit and its place count: each 8 bytes (little-endian, the last padded with zeros) are mixed with
- * their index, and the results added. It finds damage, not intent.
+ * Every bit and its place count: each 8 bytes (little-endian, the last padded with zeros) are
+ * mixed with their index, and the results added. It finds damage, not intent.
  */
 DS_API ds_result ds_gds_checksum(struct ds_backend *be, uint64_t address, uint64_t nbytes,
 				 uint64_t *sum);
@@ -206,8 +209,8 @@ struct ds_gds_manager_config {
 DS_API ds_result ds_gds_create(const struct ds_gds_manager_config *cfg, struct ds_gds **out);
 
 /*
- * Files and jobs are closed and destroyed before. Memory of the pool that is still out is freed. NULL
- * is a no-op.
+ * Files and jobs are closed and destroyed before. Memory of the pool that is still out is
+ * freed. NULL is a no-op.
  */
 DS_API void ds_gds_destroy(struct ds_gds *g);
 
@@ -242,8 +245,8 @@ struct ds_gds_file_info {
 	uint32_t path;	 /* DS_GDS_PATH_*: what a load of it would mostly take if it began now */
 	uint64_t nbytes; /* the file's size */
 	uint64_t cached_nbytes; /* of them, in the page cache now */
-	uint32_t
-		alignment; /* that direct reads ask of offsets; 0: no direct reads. Seen to by the manager */
+	/* That direct reads ask of offsets; 0: no direct reads. Seen to by the manager. */
+	uint32_t alignment;
 	uint32_t reserved;
 	char file_system[16]; /* such as "ext4", or a number */
 	char why[256];	      /* why not a faster path, as sentences; "" when there is none */
@@ -258,8 +261,8 @@ DS_API ds_result ds_gds_file_get_info(struct ds_gds_file *f, struct ds_gds_file_
 /* ------------------------------------------------------------------- jobs */
 
 /*
- * Called now and then and at the end, on the thread that runs the job: the manager's, or one that waits
- * for it. No lock is held.
+ * Called now and then and at the end, on the thread that runs the job: the manager's, or one
+ * that waits for it. No lock is held.
  */
 typedef void (*ds_gds_progress)(void *user_data, struct ds_gds_job *job, uint64_t done_nbytes,
 				uint64_t total_nbytes);
@@ -292,9 +295,9 @@ struct ds_gds_range {
 };
 
 /*
- * All calls that begin a job copy their arguments, return at once, and give the job through out: the
- * caller's, until ds_gds_job_destroy(). cfg may be NULL. Destinations must stay until the job has
- * ended. A range that fails ends the job: the others are cancelled.
+ * All calls that begin a job copy their arguments, return at once, and give the job through
+ * out: the caller's, until ds_gds_job_destroy(). cfg may be NULL. Destinations must stay until
+ * the job has ended. A range that fails ends the job: the others are cancelled.
  */
 
 DS_API ds_result ds_gds_load(struct ds_gds *g, const struct ds_gds_range *ranges, uint32_t nr,
@@ -303,8 +306,9 @@ DS_API ds_result ds_gds_load(struct ds_gds *g, const struct ds_gds_range *ranges
 /*
  * ds_gds_load_models() - whole files, together, each into memory of the pool of its own.
  *
- * The pool's limit is checked before anything is read: DS_ERR_NO_SPACE if they do not all fit. The
- * memory is the caller's once the job has ended well (see ds_gds_job_get_item()), and freed otherwise.
+ * The pool's limit is checked before anything is read: DS_ERR_NO_SPACE if they do not all fit.
+ * The memory is the caller's once the job has ended well (see ds_gds_job_get_item()), and freed
+ * otherwise.
  */
 DS_API ds_result ds_gds_load_models(struct ds_gds *g, const char *const *paths, uint32_t nr,
 				    const struct ds_gds_job_config *cfg, struct ds_gds_job **out);
@@ -324,8 +328,9 @@ struct ds_gds_vectors {
 /*
  * ds_gds_prefetch_vectors() - vectors by their index, in any order, with or without duplicates.
  *
- * Result i is vector indices[i], at destination + i * vector_nbytes. Inside, indices are sorted, and
- * those that lie close together read at once. DS_ERR_OUT_OF_RANGE if one is not there.
+ * Result i is vector indices[i], at destination + i * vector_nbytes. Inside, indices are
+ * sorted, and those that lie close together read at once. DS_ERR_OUT_OF_RANGE if one is not
+ * there.
  */
 DS_API ds_result ds_gds_prefetch_vectors(struct ds_gds *g, const struct ds_gds_vectors *set,
 					 const uint64_t *indices, uint64_t nr, uint64_t destination,
@@ -340,11 +345,12 @@ DS_API ds_result ds_gds_read_vectors(struct ds_gds *g, const struct ds_gds_vecto
 /*
  * ds_gds_load_tensors() - tensors of a model.
  *
- * Those whose name matches the pattern (as of a shell: * ? [...]; NULL: all). Without SEPARATE they come
- * into one arena: what is adjacent in the file stays so, each file's part begins at a multiple of the
- * pool's alignment. destination is the arena's address, of room_nbytes (see
- * ds_gds_plan_tensors()), or 0: then it is allocated from the pool, and is the caller's once the job has ended
- * well. SEPARATE wants destination 0; each tensor is then an allocation of the pool.
+ * Those whose name matches the pattern (as of a shell: * ? [...]; NULL: all). Without SEPARATE
+ * they come into one arena: what is adjacent in the file stays so, each file's part begins at a
+ * multiple of the pool's alignment. destination is the arena's address, of room_nbytes (see
+ * ds_gds_plan_tensors()), or 0: then it is allocated from the pool, and is the caller's once
+ * the job has ended well: its address is that of the first item. SEPARATE wants destination 0;
+ * each tensor is then an allocation of the pool.
  */
 DS_API ds_result ds_gds_load_tensors(struct ds_gds *g, struct ds_safetensors *st,
 				     const char *pattern, uint64_t destination,
@@ -374,7 +380,7 @@ DS_API bool ds_gds_job_progress(struct ds_gds_job *job, uint64_t *done_nbytes,
 /* Cancels what has not ended, and frees it. NULL is a no-op. */
 DS_API void ds_gds_job_destroy(struct ds_gds_job *job);
 
-/* What a job has loaded: a range, a model or a tensor, in the order of the call (tensors: of the model). */
+/* What a job has loaded: ranges, models in the order of the call; tensors in that of the model. */
 struct ds_gds_item {
 	uint32_t size;
 	uint32_t tensor; /* its index in the model */
@@ -399,13 +405,13 @@ struct ds_gds_report {
 	uint64_t operations;			 /* requests, or reads of runs of vectors */
 	uint64_t elapsed_ns;			 /* from its start to its end */
 	uint64_t waited_ns;			 /* for its start */
-	uint64_t
-		cpu_ns; /* of the backend's threads meanwhile, other jobs' included; 0: less than 1 MiB */
+	/* Of the backend's threads meanwhile, other jobs' included; 0: less than 1 MiB. */
+	uint64_t cpu_ns;
 	uint64_t bytes_per_second;
-	uint64_t
-		ceiling_bytes_per_second; /* of the machine: ds_gds_measure_ceiling(); 0: never asked */
-	char why[256];			  /* why not on a faster path, as sentences */
-	char error[256];		  /* what failed, as a sentence */
+	/* Of the machine: ds_gds_measure_ceiling(); 0: never asked. */
+	uint64_t ceiling_bytes_per_second;
+	char why[256];	 /* why not on a faster path, as sentences */
+	char error[256]; /* what failed, as a sentence */
 };
 #define DS_GDS_REPORT_INIT DS_INIT_(struct ds_gds_report)
 

@@ -2,10 +2,10 @@
 /*
  * internal.h: what the manager is made of. It sees the runtime through its public headers alone.
  *
- * A job is what a caller asked for. Runners (threads) take jobs in order; a caller that waits for
- * a job which no runner has taken yet runs it itself. A job runs with a queue of its own, taken from a
- * stack of them, cuts its work into requests and watches their ends: so cancelling a job is cancelling
- * its queue. Vectors are gathered by the crew, some more threads.
+ * A job is what a caller asked for. Runners (threads) take jobs in order; a caller that waits
+ * for a job which no runner has taken yet runs it itself. A job runs with a queue of its own,
+ * taken from a stack of them, cuts its work into requests and watches their ends: so cancelling
+ * a job is cancelling its queue. Vectors are gathered by the crew, some more threads.
  *
  *	manager.c   making it; runners; statistics
  *	pool.c      device memory, with a limit
@@ -113,8 +113,8 @@ struct ds_gds_file {
 	struct ds_file *file;
 	int fd;
 	/*
-	 * The same file, opened more often: threads that read by the same open file slow each other down,
-	 * for each read counts a reference to it. -1: not open.
+	 * The same file, opened more often: threads that read by the same open file slow each
+	 * other down, for each read counts a reference to it. -1: not open.
 	 */
 	atomic_int lanes[DS_FILE_LANES];
 	uint64_t nbytes;
@@ -249,8 +249,8 @@ void ds_job_run(struct ds_gds_job *job);
 
 /* manager.c */
 /*
- * Takes a job off the list, to be run now. False: somebody has it, or (in_turn) others came before, or
- * too many run.
+ * Takes a job off the list, to be run now. False: somebody has it, or (in_turn) others came
+ * before, or too many run.
  */
 bool ds_manager_take(struct ds_gds *g, struct ds_gds_job *job, bool in_turn);
 void ds_manager_count(struct ds_gds_job *job, uint64_t latency_ns);

@@ -30,9 +30,9 @@ bool ds_json_take(struct ds_json *j, char c);
 bool ds_json_need(struct ds_json *j, char c);
 
 /*
- * A string, decoded into *room, which moves on behind it and its final zero. It takes no more than the
- * string has in the text, quotes included. Unpaired surrogates, control characters, a zero and bytes that are no
- * UTF-8 are failures.
+ * A string, decoded into *room, which moves on behind it and its final zero. It takes no more
+ * than the string has in the text, quotes included. Unpaired surrogates, control characters, a
+ * zero and bytes that are no UTF-8 are failures.
  */
 bool ds_json_string(struct ds_json *j, char **room, const char **string);
 

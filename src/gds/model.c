@@ -2,9 +2,10 @@
 /*
  * model.c: headers of safetensors files.
  *
- * A file begins with the length of its header, 8 bytes, little-endian. The header is a JSON object: each
- * member is a tensor with its type, its shape and where it begins and ends, relative to the end of
- * the header; but "__metadata__", which is of no interest here. Nobody vouches for any of it.
+ * A file begins with the length of its header, 8 bytes, little-endian. The header is a JSON
+ * object: each member is a tensor with its type, its shape and where it begins and ends,
+ * relative to the end of the header; but "__metadata__", which is of no interest here. Nobody
+ * vouches for any of it.
  */
 #include "gds/model.h"
 

@@ -12,8 +12,9 @@ static bool matches(const struct ds_model_tensor *t, const char *pattern)
 }
 
 /*
- * Where the tensors that match come in an arena. What is adjacent in the file stays adjacent, so that it is
- * read at once; what begins anew, or after a gap, begins at a multiple of the alignment.
+ * Where the tensors that match come in an arena. What is adjacent in the file stays adjacent,
+ * so that it is read at once; what begins anew, or after a gap, begins at a multiple of the
+ * alignment.
  */
 struct layout {
 	uint64_t alignment;

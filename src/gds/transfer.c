@@ -2,8 +2,8 @@
 /*
  * transfer.c: a job's ranges as requests of its queue.
  *
- * Large ranges are cut into pieces, so that there is progress to tell, and a way taken for each. There are
- * never more requests than the queue takes, so enqueueing never waits.
+ * Large ranges are cut into pieces, so that there is progress to tell, and a way taken for
+ * each. There are never more requests than the queue takes, so enqueueing never waits.
  */
 #include <stdio.h>
 

@@ -2,11 +2,11 @@
 /*
  * vectors.c: vectors by their index.
  *
- * Small ones are gathered: a batch of indices is sorted, those that lie close together in the file are read
- * by one preadv(), which puts each at its place in the result. For device memory the result is made in
- * host memory first, and a whole batch goes to the device in one request, while the next batch is gathered.
- * What is small in all is copied by the
- * thread that runs the job. Large vectors are requests of their own.
+ * Small ones are gathered: a batch of indices is sorted, those that lie close together in the
+ * file are read by one preadv(), which puts each at its place in the result. For device memory
+ * the result is made in host memory first, and a whole batch goes to the device in one request,
+ * while the next batch is gathered. What is small in all is copied by the thread that runs the
+ * job. Large vectors are requests of their own.
  */
 #include <errno.h>
 #include <stdlib.h>

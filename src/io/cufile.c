@@ -2,9 +2,10 @@
 /*
  * cufile.c: threads in blocking cuFileRead(), beside another engine.
  *
- * Threads with large blocking reads are what cuFile is fastest with; its batches and streams gain nothing.
- * A file is registered once, by its descriptor with O_DIRECT, and deregistered before that is closed.
- * When a read fails, the file goes the staged way from then on, and this read through host memory.
+ * Threads with large blocking reads are what cuFile is fastest with; its batches and streams
+ * gain nothing. A file is registered once, by its descriptor with O_DIRECT, and deregistered
+ * before that is closed. When a read fails, the file goes the staged way from then on, and this
+ * read through host memory.
  */
 #include "io/cufile.h"
 

@@ -2,9 +2,10 @@
 /*
  * cufile.h: an I/O engine on cuFile: files straight into device memory.
  *
- * It wraps another engine, which does everything else. cuFile is told not to fall back by itself to its
- * compatibility mode, which is slower than the runtime's own staged path: so what it reads, it
- * reads directly. A file or a read that it refuses goes through host memory, and that is said.
+ * It wraps another engine, which does everything else. cuFile is told not to fall back by
+ * itself to its compatibility mode, which is slower than the runtime's own staged path: so what
+ * it reads, it reads directly. A file or a read that it refuses goes through host memory, and
+ * that is said.
  */
 #ifndef DS_IO_CUFILE_H
 #define DS_IO_CUFILE_H
@@ -29,9 +30,9 @@ struct ds_cufile_info {
 };
 
 /*
- * Looks for cuFile. asks_itself: its driver is opened even where nothing on this machine could make it work,
- * which takes its time. The CUDA driver must have been initialised before. Only READY leaves the driver
- * open: one ds_cufile_close() for each.
+ * Looks for cuFile. asks_itself: its driver is opened even where nothing on this machine could
+ * make it work, which takes its time. The CUDA driver must have been initialised before. Only
+ * READY leaves the driver open: one ds_cufile_close() for each.
  */
 void ds_cufile_look(const char *library, bool asks_itself, struct ds_cufile_info *info);
 void ds_cufile_close(void);

@@ -2,9 +2,10 @@
 /*
  * cufile_library.c: libcufile found, told what not to do, and opened.
  *
- * There is one cuFile a process, and it cannot be unloaded: so its state is the process's. It is loaded
- * only after the CUDA driver works, or else it writes to stdout. Its log it makes in the working directory
- * (there is a parameter for that, which is ignored), so it gets another one: see open_elsewhere().
+ * There is one cuFile a process, and it cannot be unloaded: so its state is the process's. It
+ * is loaded only after the CUDA driver works, or else it writes to stdout. Its log it makes in
+ * the working directory (there is a parameter for that, which is ignored), so it gets another
+ * one: see open_elsewhere().
  */
 #include "io/cufile_library.h"
 

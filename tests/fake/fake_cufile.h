@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fake_cufile.h: a cuFile library to be opened in place of libcufile.so.0; it reads into the memory of
- * fake_cuda.h's device. The control block is found with fake_cufile_open().
+ * fake_cufile.h: a cuFile library to be opened in place of libcufile.so.0; it reads into the
+ * memory of fake_cuda.h's device. The control block is found with fake_cufile_open().
  */
 #ifndef TESTS_FAKE_FAKE_CUFILE_H
 #define TESTS_FAKE_FAKE_CUFILE_H

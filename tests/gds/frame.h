@@ -3,8 +3,8 @@
  * frame.h: what the tests of GDS share: a simulated CUDA driver, a folder, and that nothing is left
  * over at the end.
  *
- * With CHECK_REAL_CUDA in the environment the same tests run on the machine's own driver, as far as they do
- * not need a simulated one.
+ * With CHECK_REAL_CUDA in the environment the same tests run on the machine's own driver, as
+ * far as they do not need a simulated one.
  */
 #ifndef TESTS_GDS_FRAME_H
 #define TESTS_GDS_FRAME_H

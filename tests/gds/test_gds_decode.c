@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_gds_decode.c: GDeflate streams decoded by the device: every vector, damaged ones, and many at once.
- * What the CPU's decoder says is right. On a real device it also tells how fast each is.
+ * test_gds_decode.c: GDeflate streams decoded by the device: every vector, damaged ones, and
+ * many at once. What the CPU's decoder says is right. On a real device it also tells how fast
+ * each is.
  */
 #include <stdio.h>
 #include <stdlib.h>

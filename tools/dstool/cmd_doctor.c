@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmd_doctor.c: "dstool doctor": what stands between files and the memory of a CUDA device, and what to
- * do about each. docs/gds.md says more.
+ * cmd_doctor.c: "dstool doctor": what stands between files and the memory of a CUDA device, and
+ * what to do about each. docs/gds.md says more.
  */
 #include <fcntl.h>
 #include <inttypes.h>

@@ -2,10 +2,11 @@
 /*
  * cuda_priv.h: what a CUDA device is made of.
  *
- * Operations go to lanes: a lane is a stream, and the operations that wait for their turn on it. Who
- * brings operations to a lane starts them there, unless somebody else is just doing that: then that
- * one takes them along. What was started together is a batch, with one event behind it. A thread
- * of the device's looks at the events and reports. Nobody waits for a copy but this thread.
+ * Operations go to lanes: a lane is a stream, and the operations that wait for their turn on
+ * it. Who brings operations to a lane starts them there, unless somebody else is just doing
+ * that: then that one takes them along. What was started together is a batch, with one event
+ * behind it. A thread of the device's looks at the events and reports. Nobody waits for a copy
+ * but this thread.
  *
  *	device.c    finding and making the device; staging memory; targets
  *	transfer.c  lanes, batches, the thread

@@ -2,8 +2,9 @@
 /*
  * decode.c: the kernels of gdeflate_decode.cu: how they are loaded, and given tiles.
  *
- * The decoder is made when it is first asked about, by a thread of its own, for translating kernels for a device
- * that this build did not know takes a while. Until it is there the CPU decodes.
+ * The decoder is made when it is first asked about, by a thread of its own, for translating
+ * kernels for a device that this build did not know takes a while. Until it is there the CPU
+ * decodes.
  */
 #include <string.h>
 

@@ -2,8 +2,8 @@
 /*
  * device.c: a CUDA device found and made, its staging memory, and what it accepts as a target.
  *
- * A context takes some tenths of a second to make, and staging memory some hundredths to be there, so the
- * first is done on a thread of its own while the caller does the second.
+ * A context takes some tenths of a second to make, and staging memory some hundredths to be
+ * there, so the first is done on a thread of its own while the caller does the second.
  */
 #include <errno.h>
 #include <stdarg.h>

@@ -101,8 +101,8 @@ enum cuda_load {
 };
 
 /*
- * Opens the library (NULL: libcuda.so.1) and initialises it. The library stays open for good: it has
- * threads of its own. On failure *why gets a sentence, and *code a cuda_result or 0.
+ * Opens the library (NULL: libcuda.so.1) and initialises it. The library stays open for good:
+ * it has threads of its own. On failure *why gets a sentence, and *code a cuda_result or 0.
  */
 enum cuda_load ds_cuda_driver_load(struct cuda_driver *d, const char *path, cuda_result *code,
 				   char *why, size_t why_nbytes);

@@ -3,15 +3,15 @@
  * gdeflate_decode.cu: decodes GDeflate tiles; shaders/gdeflate_decode.comp for CUDA. Also the
  * checksum of device memory.
  *
- * docs/gpu-decode.md says how it works and why it is as it is. In short: a lane of the format is a lane of a
- * warp; all decode one symbol in a round and leave a token each. To write what the tokens stand for,
- * bytes and not tokens are dealt to lanes: each finds the token that its byte belongs to, and from there
- * the place that it is to be copied from.
+ * docs/gpu-decode.md says how it works and why it is as it is. In short: a lane of the format
+ * is a lane of a warp; all decode one symbol in a round and leave a token each. To write what
+ * the tokens stand for, bytes and not tokens are dealt to lanes: each finds the token that its
+ * byte belongs to, and from there the place that it is to be copied from.
  *
- * Either the lanes that decoded a round also write it (many tiles), or warps have three roles for a tile
- * (few tiles), each one step behind the one before: the decoder, which needs no byte of the output; the
- * arranger, which finds where in the output each token begins, and makes a map of a window of it;
- * and writers.
+ * Either the lanes that decoded a round also write it (many tiles), or warps have three roles
+ * for a tile (few tiles), each one step behind the one before: the decoder, which needs no byte
+ * of the output; the arranger, which finds where in the output each token begins, and makes a
+ * map of a window of it; and writers.
  *
  * A tile may hold anything at all. Only the tile's words are read, only its output is read and
  * written, and each round uses up input. A status word that is not 0 means what the decoder on
@@ -97,8 +97,9 @@ struct window_info {
 template <uint LITLEN_BITS, uint DIST_BITS> struct tile_memory {
 	uint table[(1u << LITLEN_BITS) + (1u << DIST_BITS)];
 	/*
-	 * For codewords of each length, of literals/lengths, then distances. Upper half: the first,
-	 * left-aligned in 15 bits, that is longer. Lower half: from a codeword to its place in `sorted`.
+	 * For codewords of each length, of literals/lengths, then distances. Upper half: the
+	 * first, left-aligned in 15 bits, that is longer. Lower half: from a codeword to its
+	 * place in `sorted`.
 	 */
 	uint limit[32];
 	uint pool[96];
@@ -258,9 +259,9 @@ template <uint LITLEN_BITS, uint DIST_BITS> struct decoder {
 	}
 
 	/*
-	 * Gives a word to each lane that has less than 32 bits. Past the end words are zero, so that an
-	 * encoder may leave out words that nobody uses. A lane has used some of such a word
-	 * exactly when it asks for another one.
+	 * Gives a word to each lane that has less than 32 bits. Past the end words are zero, so
+	 * that an encoder may leave out words that nobody uses. A lane has used some of such a
+	 * word exactly when it asks for another one.
 	 */
 	__device__ __forceinline__ void settle()
 	{
@@ -297,8 +298,9 @@ template <uint LITLEN_BITS, uint DIST_BITS> struct decoder {
 	/* --------------------------------------------------- without roles */
 
 	/*
-	 * Follows sources that lie in the chunk itself until none is left. Each pass at least doubles
-	 * how far they have been followed, and a source is always before the byte that it is for.
+	 * Follows sources that lie in the chunk itself until none is left. Each pass at least
+	 * doubles how far they have been followed, and a source is always before the byte that
+	 * it is for.
 	 */
 	__device__ __forceinline__ void follow(uint chunk, uint (&from)[SPAN])
 	{
@@ -679,8 +681,8 @@ template <uint LITLEN_BITS, uint DIST_BITS> struct decoder {
 	}
 
 	/*
-	 * A round. A token is complete in the round after it was begun, when its lane may have read a
-	 * distance; then it is what the lane leaves.
+	 * A round. A token is complete in the round after it was begun, when its lane may have
+	 * read a distance; then it is what the lane leaves.
 	 */
 	__device__ __forceinline__ uint decode_round()
 	{
@@ -725,8 +727,8 @@ template <uint LITLEN_BITS, uint DIST_BITS> struct decoder {
 	}
 
 	/*
-	 * In four rounds each lane uses up 32 bits, and so gets a word in one of them, always in the
-	 * same. So the words of four rounds come in the same order each time.
+	 * In four rounds each lane uses up 32 bits, and so gets a word in one of them, always
+	 * in the same. So the words of four rounds come in the same order each time.
 	 *
 	 * Returns where it ends in the tile.
 	 */
@@ -861,8 +863,8 @@ struct role_decoder : decoder<LITLEN_BITS, DIST_BITS> {
 	}
 
 	/*
-	 * Makes the map of the next window of a batch: the first one if `before` has nothing left of
-	 * it. Returns false if a token cannot be right.
+	 * Makes the map of the next window of a batch: the first one if `before` has nothing
+	 * left of it. Returns false if a token cannot be right.
 	 */
 	__device__ __forceinline__ bool arrange(uint half_in, uint half_out, window_info before)
 	{
@@ -928,8 +930,8 @@ struct role_decoder : decoder<LITLEN_BITS, DIST_BITS> {
 	}
 
 	/*
-	 * Where a byte of the window comes from: another byte there, or, negative, one before it; or
-	 * its value with LITERAL_BYTE, which is negative too.
+	 * Where a byte of the window comes from: another byte there, or, negative, one before
+	 * it; or its value with LITERAL_BYTE, which is negative too.
 	 */
 	__device__ __forceinline__ int look_up(uint half_in, int begin, int i) const
 	{

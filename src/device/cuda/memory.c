@@ -41,8 +41,8 @@ ds_result ds_cuda_free(struct ds_device *base, uint64_t address)
 }
 
 /*
- * On a stream of its own: the driver's plain copies wait for what the program does on the default one, and
- * small ones return before they have arrived.
+ * On a stream of its own: the driver's plain copies wait for what the program does on the
+ * default one, and small ones return before they have arrived.
  */
 static cuda_result copy_and_wait(struct cuda_device *d, cuda_address device, void *host,
 				 size_t nbytes, bool is_in)

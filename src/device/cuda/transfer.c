@@ -280,8 +280,9 @@ static void reap_all(struct cuda_device *d)
 }
 
 /*
- * The next request often comes soon after the last, and to be woken takes longer than a small one does: so the
- * thread looks around for a little while before it sleeps. With the lock, which is dropped meanwhile.
+ * The next request often comes soon after the last, and to be woken takes longer than a small
+ * one does: so the thread looks around for a little while before it sleeps. With the lock,
+ * which is dropped meanwhile.
  */
 static void linger(struct cuda_device *d)
 {
