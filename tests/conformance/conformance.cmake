@@ -5,7 +5,7 @@ if(NOT DS_HAVE_CMOCKA)
 endif()
 set(DS_CONFORMANCE_BACKENDS cpu fake fake_device fake_decoder io_uring vulkan)
 # The CUDA device on a simulated driver: what there is to it beyond the fake device.
-set(on_gds read staging cancel completion)
+set(on_gds read cancel completion)
 set(on_gds_decoder codec)
 set(tests_dir "${PROJECT_SOURCE_DIR}/tests")
 set(DS_CONFORMANCE_HARNESS
