@@ -15,7 +15,7 @@
 
 #define CANARY	    0xa5
 #define MARGIN	    64u
-#define NR_DAMAGED  200u
+#define NR_DAMAGED  10u /* of each vector */
 #define BIG_NBYTES  (48 * MIB)
 #define NR_BIG	    24u
 #define MAX_COLUMNS 8
@@ -25,6 +25,7 @@ struct rig {
 	struct ds_queue *q;
 	uint64_t memory;
 	uint64_t room;
+	bool is_slow; /* a simulated device */
 	unsigned nr_good, nr_bad;
 };
 
@@ -46,6 +47,7 @@ static void rig_up(struct frame *f, struct rig *r, uint64_t room)
 	REQUIRE_OK(ds_queue_create(r->be, NULL, &r->q));
 	REQUIRE_OK(ds_gds_memory_alloc(r->be, room + 2 * MARGIN, &r->memory));
 	r->room = room;
+	r->is_slow = f->fake;
 }
 
 static void rig_down(struct rig *r)
@@ -167,7 +169,7 @@ static void visit_damaged(struct rig *r, const char *name, unsigned char *stream
 
 	if (!nbytes || nbytes > 300000 || stream_nbytes < 64)
 		return;
-	for (unsigned i = 0; i < NR_DAMAGED / 20; i++) {
+	for (unsigned i = 0; i < (r->is_slow ? NR_DAMAGED / 5 : NR_DAMAGED); i++) {
 		uint64_t at = random_below(&seed, random_chance(&seed, 500) && stream_nbytes > 400
 							  ? 400
 							  : stream_nbytes);
