@@ -40,6 +40,7 @@ RULES = {
     "tests/stress": [PUBLIC, OWN_FOLDER, r"(conformance|fake|stress|support)/\w+\.h"],
     "tests/unit": [PUBLIC, PARTS, OWN_FOLDER, r"(unit|fake|support)/\w+\.h"],
     "tests/fake": [PUBLIC, PARTS, r"(fake|support)/\w+\.h"],
+    "tests/gds": [PUBLIC, r"(fake|gds|support)/\w+\.h"],
     "tests/model": [r"core/request\.h", OWN_FOLDER],
     "tests/support": [PUBLIC, BASE, r"support/\w+\.h"],
     "tests/tool": [PUBLIC, OWN_FOLDER, r"support/\w+\.h"],
@@ -51,6 +52,8 @@ RULES = {
 
 # Single files that may include more than their folder, and why.
 EXCEPTIONS = {
+    # What nvcc made.
+    "src/device/cuda/kernels.c": [r"\w+\.fatbin\.inc"],
     # Times the reference decoder beside the one in use; only the latter is public.
     "bench/bench_codec.c": [r"codec/gdeflate/decode\.h"],
 }
