@@ -43,18 +43,27 @@ RULES = {
     "tests/gpu": [r"codec/gdeflate/decode\.h", r"unit/test_gdeflate_util\.h", OWN_FOLDER,
                   r"\w+\.spv\.inc"],
     "tests/install": [],
+    "wine/dstorage/include": [r"dstorageerr\.h"],
+    "wine/dstorage/shared": [],
+    "wine/dstorage/unix": [PUBLIC, r"dstorage/shared/\w+\.h", OWN_FOLDER],
+    # Lists are plain C. Of the public headers only the numbers of results; see below.
+    "wine/dstorage/pe": [r"base/list\.h", r"dstorage/(include|shared)/\w+\.h", OWN_FOLDER],
+    "wine/dstorage/pe_core": [],
 }
 
 # Single files that may include more than their folder, and why.
 EXCEPTIONS = {
     # Times the reference decoder beside the one in use; only the latter is public.
     "bench/bench_codec.c": [r"codec/gdeflate/decode\.h"],
+    # Turns one kind of result into the other.
+    "wine/dstorage/pe/errors.c": [r"ds_runtime\.h"],
 }
 
 # Library header -> the files that may use it.
 OUTSIDE = {
     r"liburing(\.h|/.*)": r"src/io/uring\w*\.[ch]",
-    r"zstd\w*\.h": r"src/codec/zstd\.c|tools/dstool/zstd_codec\.c|tests/.*|bench/.*|fuzz/.*",
+    r"zstd\w*\.h": r"src/codec/zstd\.c|tools/dstool/zstd_codec\.c|wine/dstorage/unix/codecs\.c|"
+                     r"tests/.*|bench/.*|fuzz/.*",
     r"vulkan/.*": r"src/device/vulkan/.*|include/ds_runtime_vulkan\.h|tests/gpu/.*",
     r"libdeflate\.h": r"bench/.*",
     r"cmocka\.h": r"tests/(unit|conformance)/.*",
@@ -101,7 +110,7 @@ def check_file(path, text):
 
 def main():
     root = pathlib.Path(sys.argv[1])
-    tops = ("include", "src", "tools", "examples", "bench", "fuzz", "tests")
+    tops = ("include", "src", "tools", "examples", "bench", "fuzz", "tests", "wine")
     files = sorted(f for top in tops for f in (root / top).rglob("*.[ch]"))
     nr_bad = 0
     for file in files:
