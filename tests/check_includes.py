@@ -43,6 +43,7 @@ RULES = {
     "tests/gpu": [r"codec/gdeflate/decode\.h", r"unit/test_gdeflate_util\.h", OWN_FOLDER,
                   r"\w+\.spv\.inc"],
     "tests/install": [],
+    "tests/wine": [r"dstorage/include/dstorage\.h", OWN_FOLDER],
     "wine/dstorage/include": [r"dstorageerr\.h"],
     "wine/dstorage/shared": [],
     "wine/dstorage/unix": [PUBLIC, r"dstorage/shared/\w+\.h", OWN_FOLDER],

@@ -4,6 +4,10 @@
 # ds_pe_objects(VAR SOURCES ... [FLAGS ...])   compiles; VAR gets the objects
 # ds_pe_dll(name DEF file OBJECTS ... [LIBS ...] [OUTPUT VAR])   marked as Wine's own
 # ds_pe_program(name OBJECTS ... [LIBS ...] [FOLDER f])
+set(DS_WINE_DIR "${PROJECT_BINARY_DIR}/wine")
+set(DS_WINE_PE_DIR "${DS_WINE_DIR}/x86_64-windows")
+set(DS_WINE_UNIX_DIR "${DS_WINE_DIR}/x86_64-unix")
+
 set(DS_PE_FLAGS -std=gnu11 -O2 -D_WIN32_WINNT=0x0A00 -DCOBJMACROS
 	-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
 	-Wvla -Wundef -Wimplicit-fallthrough

@@ -9,8 +9,12 @@
 #include "waits.h"
 
 #define DEFAULT_STAGING_SIZE DSTORAGE_STAGING_BUFFER_SIZE_32MB
-/* The runtime's own least; a staging size of 0 is legal. */
-#define MIN_BACKEND_STAGING  (UINT64)(1024 * 1024)
+/*
+ * What the runtime gets of it: at least its own least, for a staging size of 0 is legal, and no
+ * more than it can use, for it is pinned where the system allows that.
+ */
+#define MIN_BACKEND_STAGING  (UINT64_C(1) << 20)
+#define MAX_BACKEND_STAGING  (UINT64_C(64) << 20)
 
 static SRWLOCK queues_lock = SRWLOCK_INIT; /* guards the list, and making the backend */
 static struct ds_list queues = { &queues, &queues };
@@ -160,7 +164,8 @@ static int32_t create_backend(void)
 	AcquireSRWLockShared(&settings_lock);
 	threads = configuration.NumBuiltInCpuDecompressionThreads;
 	a.buffered = configuration.ForceFileBuffering != 0;
-	a.staging_nbytes = staging_size > MIN_BACKEND_STAGING ? staging_size : MIN_BACKEND_STAGING;
+	a.staging_nbytes =
+		ds_max_u64(ds_min_u64(staging_size, MAX_BACKEND_STAGING), MIN_BACKEND_STAGING);
 	ReleaseSRWLockShared(&settings_lock);
 	a.decode_workers = threads > 0 ? (uint32_t)(threads < 256 ? threads : 256) : 0;
 	a.engine = chosen_engine();

@@ -16,8 +16,8 @@ static void show(const struct queue *q, const char *what, HRESULT hr)
 {
 	char line[256];
 
-	log_err("queue %p (%s): %s failed with %08lx\n", (const void *)q,
-		q->name[0] ? q->name : "no name", what, hr);
+	log_warn("queue %p (%s): %s failed with %08lx\n", (const void *)q,
+		 q->name[0] ? q->name : "no name", what, hr);
 	if (core_debug_flags() & DSTORAGE_DEBUG_SHOW_ERRORS) {
 		wsprintfA(line, "DirectStorage: queue %p: %.150s failed with 0x%08lx\n",
 			  (const void *)q, what, hr);
