@@ -53,8 +53,11 @@ void custom_offer(struct request *r)
 	/* From memory it comes straight from a list of the queue's. */
 	if (ds_list_is_linked(&r->link))
 		ds_list_remove(&r->link);
-	if (r->stage == STAGE_PLACING)
+	if (r->stage == STAGE_PLACING) {
 		r->queue->nr_busy--;
+		/* Who waits for that does not wait for the program. */
+		WakeAllConditionVariable(&r->queue->changed);
+	}
 	r->stage = STAGE_OFFERED;
 	AcquireSRWLockExclusive(&custom_lock);
 	ds_list_push_back(is_builtin ? &offered_builtin : &offered_custom, &r->link);
