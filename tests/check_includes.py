@@ -44,6 +44,7 @@ RULES = {
                   r"\w+\.spv\.inc"],
     "tests/install": [],
     "tests/wine": [r"dstorage/include/dstorage\.h", OWN_FOLDER],
+    "tests/wine/native_dll": [r"dstorage/include/dstorage\.h"],
     "tests/wine/native": [r"dstorage/(unix|pe)/\w+\.h", r"support/\w+\.h"],
     "wine/dstorage/include": [r"dstorageerr\.h"],
     "wine/dstorage/shared": [],
