@@ -32,6 +32,7 @@ RULES = {
     "tools": [PUBLIC, OWN_FOLDER],
     "examples": [PUBLIC],
     "bench": [PUBLIC, OWN_FOLDER],
+    "bench/wine": [PUBLIC, r"dstorage/include/dstorage\.h", OWN_FOLDER],
     "fuzz": [PUBLIC, PARTS, OWN_FOLDER],
     "tests/conformance": [PUBLIC, r"(conformance|fake|support)/\w+\.h"],
     "tests/stress": [PUBLIC, OWN_FOLDER, r"(conformance|fake|stress|support)/\w+\.h"],
