@@ -115,6 +115,8 @@ enum {
 	DS_ERR_BAD_ADDRESS = -22, /* the kernel cannot access the memory */
 	DS_ERR_EXISTS = -23,	  /* already there */
 	DS_ERR_SYSTEM = -24,	  /* another errno; see sys_errno */
+	DS_ERR_DEVICE_LOST =
+		-25, /* the GPU, or its driver, is gone: this backend is of no more use */
 };
 
 /* The name of a result, such as "DS_ERR_IO"; "DS_ERR_?" for an unknown number. Never NULL. */
@@ -431,7 +433,8 @@ struct ds_completion {
 	int32_t failed_fd;
 	uint64_t failed_offset;
 	uint64_t failed_nbytes;
-	const char *name; /* the request's */
+	const char *name;	       /* the request's */
+	uint64_t bytes_device_decoded; /* of bytes_transferred, decoded by the device */
 };
 #define DS_COMPLETION_INIT DS_INIT_(struct ds_completion)
 
@@ -694,6 +697,7 @@ struct ds_stats {
 	uint64_t log_records_lost; /* the log callback was too slow for them */
 	uint32_t decode_workers;   /* of the backend */
 	uint32_t reserved;
+	uint64_t bytes_device_decoded; /* of bytes_decoded, by the device and not by workers */
 };
 #define DS_STATS_INIT DS_INIT_(struct ds_stats)
 

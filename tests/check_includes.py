@@ -27,6 +27,8 @@ RULES = {
     "src/codec": [r"core/codec\.h", r"codec/[\w/]+\.h", BASE, PUBLIC],
     "src/codec/gdeflate": [r"core/codec\.h", r"codec/gdeflate/[\w/]+\.h", BASE, PUBLIC],
     "src/device": [r"core/device\.h", r"device/[\w/]+\.h", BASE, PUBLIC],
+    "src/device/vulkan": [r"core/device\.h", r"device/vulkan/[\w/]+\.h", BASE, PUBLIC,
+                          r"\w+\.spv\.inc"],
     "src/backend": [PARTS, PUBLIC],
     "src/gds": [PUBLIC, r"gds/[\w/]+\.h"],
     "tools": [PUBLIC, OWN_FOLDER],
@@ -43,6 +45,7 @@ RULES = {
     "tests/tool": [PUBLIC, OWN_FOLDER, r"support/\w+\.h"],
     "tests/gpu": [r"codec/gdeflate/decode\.h", r"unit/test_gdeflate_util\.h", OWN_FOLDER,
                   r"\w+\.spv\.inc"],
+    "tests/vulkan": [PUBLIC, BASE, OWN_FOLDER, r"(conformance|support)/\w+\.h"],
     "tests/install": [],
     "tests/wine": [r"dstorage/include/dstorage\.h", OWN_FOLDER],
     "tests/wine/native_dll": [r"dstorage/include/dstorage\.h"],
@@ -68,7 +71,7 @@ OUTSIDE = {
     r"liburing(\.h|/.*)": r"src/io/uring\w*\.[ch]",
     r"zstd\w*\.h": r"src/codec/zstd\.c|tools/dstool/zstd_codec\.c|wine/dstorage/unix/codecs\.c|"
                      r"tests/.*|bench/.*|fuzz/.*",
-    r"vulkan/.*": r"src/device/vulkan/.*|include/ds_runtime_vulkan\.h|tests/gpu/.*",
+    r"vulkan/.*": r"src/device/vulkan/.*|tests/(gpu|vulkan)/.*|examples/vulkan_.*",
     r"libdeflate\.h": r"bench/.*",
     r"cmocka\.h": r"tests/(unit|conformance)/.*",
 }

@@ -4,7 +4,8 @@
  *
  * One or more whole frames. The output buffer is the window: libzstd is told that it
  * stays where it is, so no window is allocated however large a frame says that its
- * own is, and a context takes some 300 KiB for ever.
+ * own is, and a context takes some 300 KiB for ever. Only where output is taken in parts libzstd
+ * allocates one, as large as the frame asks for, up to a limit.
  */
 #include "codec/zstd.h"
 
@@ -14,10 +15,14 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+/* For output in parts: 128 MiB, what the zstd program accepts unasked. */
+#define PART_WINDOW_LOG 27
+
 struct zstd_context {
 	ZSTD_DCtx *dctx;
 	ZSTD_outBuffer out; /* of the stream being decoded */
-	size_t last;	    /* what the last call said; 0: at the end of a frame */
+	size_t dst_nbytes;
+	size_t last; /* what the last call said; 0: at the end of a frame */
 };
 
 static ds_result to_result(size_t code)
@@ -32,6 +37,15 @@ static ds_result to_result(size_t code)
 	}
 }
 
+/* Whether output stays where it is, so that it serves as the window. */
+static bool set_stable(ZSTD_DCtx *dctx, bool is_stable)
+{
+	int log = is_stable ? ZSTD_WINDOWLOG_MAX : PART_WINDOW_LOG;
+
+	return !ZSTD_isError(ZSTD_DCtx_setParameter(dctx, ZSTD_d_stableOutBuffer, is_stable)) &&
+	       !ZSTD_isError(ZSTD_DCtx_setParameter(dctx, ZSTD_d_windowLogMax, log));
+}
+
 static ds_result context_create(void **context)
 {
 	struct zstd_context *c = calloc(1, sizeof(*c));
@@ -43,9 +57,7 @@ static ds_result context_create(void **context)
 		free(c);
 		return DS_ERR_NO_MEMORY;
 	}
-	if (ZSTD_isError(ZSTD_DCtx_setParameter(c->dctx, ZSTD_d_stableOutBuffer, 1)) ||
-	    ZSTD_isError(
-		    ZSTD_DCtx_setParameter(c->dctx, ZSTD_d_windowLogMax, ZSTD_WINDOWLOG_MAX))) {
+	if (!set_stable(c->dctx, true)) {
 		ZSTD_freeDCtx(c->dctx);
 		free(c);
 		return DS_ERR_UNAVAILABLE;
@@ -93,8 +105,9 @@ static ds_result stream_begin(void *context, void *dst, size_t dst_nbytes)
 
 	ZSTD_DCtx_reset(c->dctx, ZSTD_reset_session_only);
 	c->out = (ZSTD_outBuffer){ dst, dst_nbytes, 0 };
+	c->dst_nbytes = dst_nbytes;
 	c->last = 1;
-	return DS_OK;
+	return set_stable(c->dctx, dst) ? DS_OK : DS_ERR_UNAVAILABLE;
 }
 
 static ds_result stream_feed(void *context, const void *src, size_t src_nbytes, size_t *produced)
@@ -115,13 +128,36 @@ static ds_result stream_feed(void *context, const void *src, size_t src_nbytes, 
 	return DS_OK;
 }
 
-static ds_result stream_end(void *context)
+static ds_result stream_part(void *context, const void *src, size_t src_nbytes, size_t *taken,
+			     void *dst, size_t dst_nbytes, size_t *given)
+{
+	struct zstd_context *c = context;
+	ZSTD_inBuffer in = { src, src_nbytes, 0 };
+	ZSTD_outBuffer out = { dst, dst_nbytes, 0 };
+	size_t in_before, out_before;
+
+	do {
+		in_before = in.pos;
+		out_before = out.pos;
+		/* At the end of a frame a call without input would begin the next one. */
+		if (in.pos == in.size && !c->last)
+			break;
+		c->last = ZSTD_decompressStream(c->dctx, &out, &in);
+		if (ZSTD_isError(c->last))
+			return to_result(c->last);
+	} while (out.pos < out.size && (in.pos != in_before || out.pos != out_before));
+	*taken = in.pos;
+	*given = out.pos;
+	return DS_OK;
+}
+
+static ds_result stream_end(void *context, size_t produced)
 {
 	const struct zstd_context *c = context;
 
 	if (c->last)
 		return DS_ERR_CORRUPT_DATA;
-	return c->out.pos == c->out.size ? DS_OK : DS_ERR_SIZE_MISMATCH;
+	return produced == c->dst_nbytes ? DS_OK : DS_ERR_SIZE_MISMATCH;
 }
 
 const struct ds_codec ds_zstd_codec = {
@@ -132,5 +168,6 @@ const struct ds_codec ds_zstd_codec = {
 	.decode = decode,
 	.stream_begin = stream_begin,
 	.stream_feed = stream_feed,
+	.stream_part = stream_part,
 	.stream_end = stream_end,
 };

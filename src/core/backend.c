@@ -67,12 +67,18 @@ static uint64_t cpu_ns(struct ds_cpu_registry *cpu)
 	return sum;
 }
 
-static ds_result check_config(struct ds_backend_config *cfg)
+static void set_defaults(struct ds_backend_config *cfg, const struct ds_backend_parts *parts)
 {
 	if (!cfg->staging_nbytes)
-		cfg->staging_nbytes = DEFAULT_STAGING_NBYTES;
+		cfg->staging_nbytes = parts->default_staging_nbytes ? parts->default_staging_nbytes
+								    : DEFAULT_STAGING_NBYTES;
 	if (!cfg->chunk_nbytes)
-		cfg->chunk_nbytes = DEFAULT_CHUNK_NBYTES;
+		cfg->chunk_nbytes = parts->default_chunk_nbytes ? parts->default_chunk_nbytes
+								: DEFAULT_CHUNK_NBYTES;
+}
+
+static ds_result check_config(const struct ds_backend_config *cfg)
+{
 	if (cfg->flags || cfg->staging_nbytes < MIN_STAGING_NBYTES ||
 	    cfg->staging_nbytes > SIZE_MAX / 2 || cfg->chunk_nbytes & (cfg->chunk_nbytes - 1) ||
 	    cfg->chunk_nbytes < MIN_CHUNK_NBYTES || cfg->chunk_nbytes > MAX_CHUNK_NBYTES)
@@ -123,8 +129,10 @@ ds_result ds_backend_create(const struct ds_backend_config *user,
 	ds_result ret;
 
 	ret = ds_copy_config(&cfg, sizeof(cfg), user, DS_BACKEND_CONFIG_SIZE_0);
-	if (!ret)
+	if (!ret) {
+		set_defaults(&cfg, parts);
 		ret = check_config(&cfg);
+	}
 	if (!ret && !out)
 		ret = DS_ERR_INVALID_ARGUMENT;
 	if (!ret && !(be = calloc(1, sizeof(*be))))

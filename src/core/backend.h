@@ -17,7 +17,10 @@ struct ds_backend_parts {
 	int (*engine_create)(const void *arg, const struct ds_io_config *cfg,
 			     struct ds_io_engine **out);
 	const void *engine_arg;
-	struct ds_device *device;	      /* the backend's from then on, also on failure */
+	struct ds_device *device; /* the backend's from then on, also on failure */
+	/* What a configuration's 0 means here; 0: what it means for host memory. */
+	uint64_t default_staging_nbytes;
+	uint64_t default_chunk_nbytes;
 	const struct ds_codec *const *codecs; /* static, NULL-terminated */
 };
 

@@ -58,13 +58,21 @@ struct ds_codec {
 
 	/* Stream shape; NULL in the units shape. ---------------------------- */
 
-	/* Begins a stream whose whole output lies at dst. */
+	/* Begins a stream whose whole output lies at dst; NULL: it will be taken in parts. */
 	ds_result (*stream_begin)(void *context, void *dst, size_t dst_nbytes);
 	/* Takes all of src. *produced is how many bytes of dst are final so far. */
 	ds_result (*stream_feed)(void *context, const void *src, size_t src_nbytes,
 				 size_t *produced);
-	/* After the last feed: DS_OK only if the stream is whole and gave dst_nbytes. */
-	ds_result (*stream_end)(void *context);
+	/*
+	 * For output in parts, each of which may be gone when the next is asked for: takes from src and
+	 * gives to dst until one of them is used up. The decoder then keeps what it has to look back to
+	 * itself: up to 128 MiB, and a stream that asks for more is refused. Once all of src was taken and there is
+	 * room left, nothing is held back.
+	 */
+	ds_result (*stream_part)(void *context, const void *src, size_t src_nbytes, size_t *taken,
+				 void *dst, size_t dst_nbytes, size_t *given);
+	/* After the last one: DS_OK only if the stream is whole, and produced is dst_nbytes. */
+	ds_result (*stream_end)(void *context, size_t produced);
 };
 
 #endif /* DS_CORE_CODEC_H */

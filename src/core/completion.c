@@ -43,6 +43,8 @@ static void fill_completion(struct ds_slot *s, uint64_t word, bool was_submitted
 	c->bytes_transferred = atomic_load_explicit(&s->bytes_delivered, memory_order_relaxed);
 	c->bytes_read = atomic_load_explicit(&s->bytes_read, memory_order_relaxed);
 	c->path = path_of(s);
+	c->bytes_device_decoded =
+		atomic_load_explicit(&s->bytes_device_decoded, memory_order_relaxed);
 	c->enqueue_ns = s->enqueue_ns;
 	if (was_submitted) {
 		c->submit_ns = atomic_load_explicit(&s->submit_ns, memory_order_relaxed);
@@ -73,6 +75,7 @@ static void count_end(struct ds_counters *n, const struct ds_slot *s)
 		ds_count(&n->path_bytes[c->path], c->bytes_transferred);
 		if (s->codec)
 			ds_count(&n->bytes_decoded, c->bytes_transferred);
+		ds_count(&n->bytes_device_decoded, c->bytes_device_decoded);
 		ds_counters_latency(n, c->end_ns - c->submit_ns);
 		break;
 	case DS_STATUS_FAILED:

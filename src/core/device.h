@@ -54,7 +54,7 @@ struct ds_device_op {
 	enum ds_device_opcode opcode;
 	bool is_whole; /* PLACE, DECODE, FETCH: the whole of the target, in this one operation */
 	const struct ds_target *target;
-	void *host;		/* in staging memory; 4-aligned for DECODE */
+	void *host;		/* in staging memory, at any address */
 	uint64_t host_nbytes;	/* PLACE, FETCH: as many as there are in the target */
 	uint64_t target_offset; /* PLACE, FETCH: relative to the target's own */
 	/*

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,6 +40,8 @@ static ds_result check_source(const struct ds_location *src)
 {
 	if (is_file(src))
 		return adds_up(src->offset, src->nbytes) ? DS_OK : DS_ERR_OUT_OF_RANGE;
+	if (src->kind >= DS_LOCATION_DEVICE_FIRST)
+		return DS_OK; /* the device knows */
 	if (src->kind != DS_LOCATION_MEMORY)
 		return src->kind == DS_LOCATION_NONE ? DS_ERR_INVALID_ARGUMENT : DS_ERR_UNSUPPORTED;
 	if (!src->data && src->nbytes)
@@ -59,9 +62,23 @@ static ds_result check_request(const struct ds_request *r)
 	return check_source(&r->source);
 }
 
+/* The memory side of a request, if it is the device's business. */
+static ds_result resolve(struct ds_slot *s, struct ds_backend *be, const struct ds_location *loc,
+			 uint64_t nbytes, bool is_source)
+{
+	struct ds_device *dev = be->pipeline.device;
+	ds_result ret = dev->ops->resolve(dev, loc, nbytes, is_source, &s->target);
+
+	if (ret || !s->target.needs_finish)
+		return ret;
+	s->finish = calloc(1, sizeof(*s->finish));
+	return s->finish ? DS_OK : DS_ERR_NO_MEMORY;
+}
+
 static ds_result prepare_write(struct ds_slot *s, struct ds_backend *be, const struct ds_request *r)
 {
 	const struct ds_location *dst = &r->destination;
+	ds_result ret;
 
 	if (is_file(&r->source) || r->codec != DS_CODEC_NONE)
 		return DS_ERR_UNSUPPORTED;
@@ -70,22 +87,28 @@ static ds_result prepare_write(struct ds_slot *s, struct ds_backend *be, const s
 	if (dst->nbytes && dst->nbytes < r->source.nbytes)
 		return DS_ERR_DESTINATION_TOO_SMALL;
 	s->is_write = true;
+	if (r->source.kind >= DS_LOCATION_DEVICE_FIRST) {
+		ret = resolve(s, be, &r->source, r->source.nbytes, true);
+		if (ret)
+			return ret;
+		/* Mapped memory that is slow to read is copied by the device. */
+		if (s->target.is_readable)
+			s->source_memory = s->target.address;
+	}
 	return ds_io_target_init(&s->io, be, dst, true);
 }
 
 static ds_result prepare_read(struct ds_slot *s, struct ds_backend *be, const struct ds_request *r)
 {
-	struct ds_device *dev = be->pipeline.device;
 	ds_result ret;
 
+	if (r->source.kind >= DS_LOCATION_DEVICE_FIRST)
+		return DS_ERR_UNSUPPORTED;
 	if (r->destination.nbytes < s->result_nbytes)
 		return DS_ERR_DESTINATION_TOO_SMALL;
-	ret = dev->ops->resolve(dev, &r->destination, s->result_nbytes, false, &s->target);
+	ret = resolve(s, be, &r->destination, s->result_nbytes, false);
 	if (ret)
 		return ret;
-	/* Decoders write to their output and read it back. */
-	if (s->codec && s->result_nbytes && !s->target.is_readable)
-		return DS_ERR_UNSUPPORTED;
 	if (r->source.kind == DS_LOCATION_MEMORY)
 		return s->target.address && overlaps(r->source.data, r->source.nbytes,
 						     s->target.address, s->result_nbytes)
@@ -94,17 +117,19 @@ static ds_result prepare_read(struct ds_slot *s, struct ds_backend *be, const st
 	return ds_io_target_init(&s->io, be, &r->source, false);
 }
 
-/* Checks a request and fills in the request's part of *s. */
-static ds_result prepare(struct ds_queue *q, const struct ds_request *r, struct ds_slot *s)
+/* Gives back what a request's preparation took. */
+static void unprepare(struct ds_backend *be, struct ds_slot *s)
 {
-	ds_result ret = check_request(r);
-	bool is_write = is_file(&r->destination);
+	if (s->io.file)
+		ds_file_unref(s->io.file);
+	ds_target_release(&be->pipeline, s);
+}
 
-	if (ret)
-		return ret;
-	memset(s, 0, sizeof(*s));
-	s->io.fd = -1;
-	s->io.direct_fd = -1;
+static ds_result prepare_plain(struct ds_queue *q, const struct ds_request *r, struct ds_slot *s)
+{
+	bool is_write = is_file(&r->destination);
+	ds_result ret;
+
 	if (r->codec != DS_CODEC_NONE && !(s->codec = ds_backend_codec(q->be, r->codec)))
 		return DS_ERR_UNSUPPORTED;
 	if (r->source.kind == DS_LOCATION_MEMORY)
@@ -127,12 +152,29 @@ static ds_result prepare(struct ds_queue *q, const struct ds_request *r, struct 
 	return is_write ? prepare_write(s, q->be, r) : prepare_read(s, q->be, r);
 }
 
+/* Checks a request and fills in the request's part of *s. */
+static ds_result prepare(struct ds_queue *q, const struct ds_request *r, struct ds_slot *s)
+{
+	ds_result ret = check_request(r);
+
+	if (ret)
+		return ret;
+	memset(s, 0, sizeof(*s));
+	s->io.fd = -1;
+	s->io.direct_fd = -1;
+	ret = prepare_plain(q, r, s);
+	if (ret)
+		unprepare(q->be, s);
+	return ret;
+}
+
 /* Copies the prepared part into a reserved slot and makes it PENDING. With the queue's lock. */
 static uint64_t commit(struct ds_queue *q, struct ds_slot *s, const struct ds_slot *from)
 {
 	uint64_t w = atomic_load_explicit(&s->word, memory_order_relaxed);
 
 	s->source_memory = from->source_memory;
+	s->finish = from->finish;
 	s->file_offset = from->file_offset;
 	s->io = from->io;
 	s->target = from->target;
@@ -152,6 +194,7 @@ static uint64_t commit(struct ds_queue *q, struct ds_slot *s, const struct ds_sl
 	s->nr_windows = 0;
 	s->is_planned = false;
 	s->is_parked = false;
+	s->is_finishing = false;
 	s->stream = NULL;
 	atomic_store_explicit(&s->tag, atomic_load_explicit(&from->tag, memory_order_relaxed),
 			      memory_order_relaxed);
@@ -161,6 +204,7 @@ static uint64_t commit(struct ds_queue *q, struct ds_slot *s, const struct ds_sl
 	atomic_store_explicit(&s->bytes_read, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->bytes_delivered, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->bytes_direct, 0, memory_order_relaxed);
+	atomic_store_explicit(&s->bytes_device_decoded, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->is_staged, false, memory_order_relaxed);
 	atomic_store_explicit(&s->error, DS_OK, memory_order_relaxed);
 	atomic_store_explicit(&s->is_published, false, memory_order_relaxed);
@@ -267,7 +311,7 @@ static ds_result reserve(struct ds_queue *q, uint32_t want, struct ds_slot **slo
 
 /* Commits the first nr_ok of the reserved slots and gives the others back. */
 static ds_result commit_all(struct ds_queue *q, struct ds_slot **slots, uint32_t nr,
-			    const struct ds_slot *prepared, uint32_t nr_ok, uint64_t *ids)
+			    struct ds_slot *prepared, uint32_t nr_ok, uint64_t *ids)
 {
 	uint64_t now = ds_now_ns();
 	bool submit = false;
@@ -276,10 +320,8 @@ static ds_result commit_all(struct ds_queue *q, struct ds_slot **slots, uint32_t
 	pthread_mutex_lock(&q->lock);
 	if (q->is_closing) {
 		ret = DS_ERR_CLOSED;
-		for (uint32_t i = 0; i < nr_ok; i++) {
-			if (prepared[i].io.file)
-				ds_file_unref(prepared[i].io.file);
-		}
+		for (uint32_t i = 0; i < nr_ok; i++)
+			unprepare(q->be, &prepared[i]);
 		nr_ok = 0;
 	}
 	atomic_fetch_add(&q->unended, nr_ok);

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 
+#include "base/clock.h"
 #include "core/file.h"
 #include "core/queue.h"
 #include "core/result.h"
@@ -38,10 +39,15 @@ static bool wants_more(const struct ds_pipeline *pl)
 static void free_ops(struct ds_op *op)
 {
 	struct ds_pipeline *pl = op->pl;
+	uint64_t now = 0;
 	bool run;
 
+	for (struct ds_op *o = op; o && !now; o = o->next)
+		now = o->start_ns ? ds_now_ns() : 0;
 	pthread_mutex_lock(&pl->lock);
 	for (; op; op = op->next) {
+		if (op->start_ns)
+			ds_cold_done(pl, op, now);
 		op->is_out = false;
 		ds_list_push_back(&pl->free_ops, &op->link);
 		pl->ops_in_flight--;
@@ -115,7 +121,7 @@ static void count_bytes(struct ds_op *op)
 	atomic_fetch_add_explicit(&s->bytes_read, nbytes, memory_order_relaxed);
 	if (op->io.is_direct)
 		atomic_fetch_add_explicit(&s->bytes_direct, nbytes, memory_order_relaxed);
-	if (!op->window && !op->is_head)
+	if ((!op->window && !op->is_head) || s->is_write)
 		atomic_fetch_add_explicit(&s->bytes_delivered, nbytes, memory_order_relaxed);
 }
 
@@ -143,7 +149,7 @@ static void finish_op(struct ds_op *op)
 	struct ds_window *w = op->window;
 
 	count_bytes(op);
-	if (w && op->done_nbytes < op->wanted)
+	if (w && op->done_nbytes < op->wanted && !s->is_write)
 		cut_window(op);
 	if (w)
 		ds_window_read_done(w);

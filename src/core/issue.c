@@ -11,9 +11,11 @@
 #include "core/queue.h"
 #include "core/result.h"
 
-#define COPY_NBYTES   (1u << 20)
+#define COPY_NBYTES		 (1u << 20)
+/* In one operation, so that others get their turn. */
+#define MAX_DEVICE_DECODE_NBYTES (64u << 20)
 /* Room in a window for the alignment of both ends. */
-#define WINDOW_MARGIN (2 * DS_STAGING_ALIGNMENT)
+#define WINDOW_MARGIN		 (2 * DS_STAGING_ALIGNMENT)
 
 static bool has_direct(const struct ds_slot *s)
 {
@@ -25,14 +27,16 @@ static uint64_t file_offset(const struct ds_slot *s)
 	return s->file_offset + s->issued;
 }
 
-static struct ds_op *make_op(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch,
-			     uint64_t offset, void *buf, uint32_t nbytes, bool is_direct)
+/* An operation that somebody starts later. */
+static struct ds_op *make_later_op(struct ds_pipeline *pl, struct ds_slot *s, uint64_t offset,
+				   void *buf, uint32_t nbytes, bool is_direct)
 {
 	struct ds_op *op = ds_list_entry(ds_list_pop_front(&pl->free_ops), struct ds_op, link);
 
 	op->slot = s;
 	op->window = NULL;
 	op->is_head = false;
+	op->start_ns = 0;
 	op->retries = 0;
 	op->wanted = nbytes;
 	op->skipped = 0;
@@ -51,17 +55,25 @@ static struct ds_op *make_op(struct ds_pipeline *pl, struct ds_slot *s, struct d
 		.cached_slot = s->io.slot,
 		.done = ds_op_done,
 	};
-	op->is_out = true;
 	atomic_fetch_add_explicit(&s->work, 1, memory_order_relaxed);
 	pl->ops_in_flight++;
 	pl->bytes_in_flight += nbytes;
+	ds_count(&s->queue->counters.io_operations, 1);
+	return op;
+}
+
+static struct ds_op *make_op(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch,
+			     uint64_t offset, void *buf, uint32_t nbytes, bool is_direct)
+{
+	struct ds_op *op = make_later_op(pl, s, offset, buf, nbytes, is_direct);
+
+	op->is_out = true;
 	if (batch->last)
 		batch->last->next = &op->io;
 	else
 		batch->first = &op->io;
 	batch->last = &op->io;
 	batch->nbytes += nbytes;
-	ds_count(&s->queue->counters.io_operations, 1);
 	return op;
 }
 
@@ -124,10 +136,17 @@ static enum ds_issue issue_straight(struct ds_pipeline *pl, struct ds_slot *s,
 				    struct ds_batch *batch, uint64_t offset, void *memory,
 				    uint64_t nbytes, bool is_direct)
 {
+	enum ds_cold cold = DS_COLD_NONE;
+	struct ds_op *op;
+
 	/* Counted until the operation is done: until then the memory is not the caller's. */
 	if (!ds_slot_touch_begin(s))
 		return DS_ISSUE_LAST;
-	make_op(pl, s, batch, offset, memory, (uint32_t)nbytes, is_direct);
+	if (is_direct && s->io.finds_cached && !s->is_write)
+		cold = ds_cold_choose(pl, s, offset, nbytes);
+	op = make_op(pl, s, batch, offset, memory, (uint32_t)nbytes,
+		     is_direct && cold != DS_COLD_BUFFERED);
+	ds_cold_start(pl, op, cold);
 	s->issued += nbytes;
 	return more_or_last(s);
 }
@@ -137,6 +156,8 @@ static enum ds_issue issue_staged(struct ds_pipeline *pl, struct ds_slot *s, str
 {
 	struct ds_window *w;
 
+	if (!s->target.address && pl->staging.in_use >= pl->copy_limit_nbytes)
+		return DS_ISSUE_BLOCKED;
 	nbytes = ds_min_u64(nbytes, pl->window_nbytes - WINDOW_MARGIN);
 	w = ds_window_alloc(pl, s, DS_WINDOW_COPY, nbytes + (has_direct(s) ? WINDOW_MARGIN : 0));
 	if (!w)
@@ -162,10 +183,12 @@ static enum ds_issue issue_read(struct ds_pipeline *pl, struct ds_slot *s, struc
 	unsigned char *dst = s->target.address;
 	uint64_t straight, staged = n;
 
-	if (!dst || s->always_stage)
+	if (!dst || s->always_stage ||
+	    (has_direct(s) && !s->target.takes_direct &&
+	     !(s->io.finds_cached && is_cached(pl, s, offset, n))))
 		return issue_staged(pl, s, batch, n);
 	dst += s->issued;
-	if (!has_direct(s))
+	if (!has_direct(s) || !s->target.takes_direct)
 		return issue_straight(pl, s, batch, offset, dst, n, false);
 	straight = split_direct(&s->io, offset, (uintptr_t)dst, n, &staged);
 	if (straight)
@@ -190,6 +213,31 @@ static bool is_direct_write(const struct ds_slot *s)
 	       !((uintptr_t)s->source_memory & (s->io.memory_alignment - 1));
 }
 
+/* Out of a device's memory: the device copies it to staging memory first. */
+static enum ds_issue issue_fetch(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)
+{
+	uint64_t offset = file_offset(s);
+	uint64_t n = ds_min_u64(s->nbytes - s->issued,
+				pl->chunk_nbytes - (offset & (pl->chunk_nbytes - 1)));
+	struct ds_window *w;
+
+	n = ds_min_u64(n, ds_align_down(pl->window_nbytes, DS_STAGING_ALIGNMENT));
+	w = ds_window_alloc(pl, s, DS_WINDOW_FETCH, n);
+	if (!w)
+		return DS_ISSUE_BLOCKED;
+	w->bytes = w->staging;
+	w->src_offset = s->issued;
+	w->src_nbytes = n;
+	w->write = make_later_op(pl, s, offset, w->staging, (uint32_t)n, is_direct_write(s));
+	w->write->window = w;
+	w->write->io.is_staging = true;
+	atomic_store_explicit(&w->reads, 1, memory_order_relaxed);
+	s->issued += n;
+	batch->nbytes += n;
+	ds_list_push_back(&batch->windows, &w->link);
+	return more_or_last(s);
+}
+
 static enum ds_issue issue_write(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)
 {
 	uint64_t offset = file_offset(s);
@@ -200,18 +248,29 @@ static enum ds_issue issue_write(struct ds_pipeline *pl, struct ds_slot *s, stru
 	return issue_straight(pl, s, batch, offset, src, n, is_direct_write(s));
 }
 
-static enum ds_issue issue_copy(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)
+/* A window over a part of the source memory. */
+static void take_from_memory(struct ds_slot *s, struct ds_batch *batch, struct ds_window *w)
 {
-	struct ds_window *w = ds_window_alloc(pl, s, DS_WINDOW_COPY, 0);
-
-	if (!w)
-		return DS_ISSUE_BLOCKED;
-	w->bytes = (const unsigned char *)s->source_memory + s->issued;
-	w->src_offset = s->issued;
-	w->src_nbytes = ds_min_u64(s->nbytes - s->issued, COPY_NBYTES);
-	s->issued += w->src_nbytes;
+	w->bytes = (const unsigned char *)s->source_memory + w->src_offset;
+	atomic_fetch_add_explicit(&s->bytes_read, w->src_nbytes, memory_order_relaxed);
 	batch->nbytes += w->src_nbytes;
 	ds_list_push_back(&batch->windows, &w->link);
+}
+
+static enum ds_issue issue_copy(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)
+{
+	uint64_t n = ds_min_u64(s->nbytes - s->issued, COPY_NBYTES);
+	struct ds_window *w;
+
+	if (!s->target.address)
+		n = ds_min_u64(n, pl->window_nbytes);
+	w = ds_window_alloc(pl, s, DS_WINDOW_COPY, s->target.address ? 0 : n);
+	if (!w)
+		return DS_ISSUE_BLOCKED;
+	w->src_offset = s->issued;
+	w->src_nbytes = n;
+	take_from_memory(s, batch, w);
+	s->issued += n;
 	return more_or_last(s);
 }
 
@@ -223,42 +282,104 @@ static enum ds_issue fail_decode(struct ds_slot *s, ds_result result)
 	return DS_ISSUE_LAST;
 }
 
-static enum ds_issue issue_whole(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)
+static bool in_memory(const struct ds_slot *s)
 {
-	bool in_memory = s->io.fd < 0;
+	return s->io.fd < 0;
+}
+
+/* Workers decode to staging memory what the device then takes to the target. */
+static bool decodes_to_staging(const struct ds_slot *s, bool on_device)
+{
+	return !on_device && !s->target.is_readable;
+}
+
+/*
+ * A window for src_nbytes of the stream, and where needed for out_nbytes of what they give.
+ * Sources in memory are copied only for a device.
+ */
+static struct ds_window *alloc_codec_window(struct ds_pipeline *pl, struct ds_slot *s,
+					    enum ds_window_kind kind, bool on_device,
+					    uint64_t src_nbytes, uint64_t out_nbytes)
+{
+	uint64_t src_room = in_memory(s) && !on_device ? 0 : src_nbytes + WINDOW_MARGIN;
+	uint64_t out_room = decodes_to_staging(s, on_device) ? out_nbytes : 0;
+	struct ds_window *w;
+
+	src_room = ds_align_up(src_room, DS_STAGING_ALIGNMENT);
+	w = ds_window_alloc(pl, s, kind, src_room + out_room);
+	if (!w)
+		return NULL;
+	w->on_device = on_device;
+	w->out_room = out_room;
+	w->out_nbytes = out_room;
+	w->out = out_room ? w->staging + src_room : NULL;
+	if (!on_device)
+		ds_decode_queued(pl, w, out_nbytes);
+	return w;
+}
+
+/* Has the window's part of the stream read, or takes it where it lies. */
+static void fill_codec_window(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch,
+			      struct ds_window *w, uint64_t src_offset, uint64_t src_nbytes)
+{
+	w->src_offset = src_offset;
+	w->src_nbytes = src_nbytes;
+	if (!in_memory(s)) {
+		make_window_reads(pl, s, batch, w, s->file_offset + src_offset, src_nbytes);
+		return;
+	}
+	take_from_memory(s, batch, w);
+}
+
+static enum ds_issue issue_whole(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch,
+				 bool on_device)
+{
 	struct ds_window *w =
-		ds_window_alloc(pl, s, DS_WINDOW_WHOLE, in_memory ? 0 : s->nbytes + WINDOW_MARGIN);
+		alloc_codec_window(pl, s, DS_WINDOW_WHOLE, on_device, s->nbytes, s->result_nbytes);
 
 	if (!w)
 		return DS_ISSUE_BLOCKED;
-	w->src_offset = 0;
-	w->src_nbytes = s->nbytes;
-	if (in_memory) {
-		w->bytes = s->source_memory;
-		batch->nbytes += s->nbytes;
-		ds_list_push_back(&batch->windows, &w->link);
-	} else {
-		make_window_reads(pl, s, batch, w, s->file_offset, s->nbytes);
-	}
+	fill_codec_window(pl, s, batch, w, 0, s->nbytes);
 	s->issued = s->nbytes;
 	return DS_ISSUE_LAST;
 }
 
-static struct ds_stream *take_stream(struct ds_pipeline *pl)
+static struct ds_stream *take_stream(struct ds_pipeline *pl, bool is_in_parts)
 {
+	if (is_in_parts && pl->nr_part_streams == DS_NR_PART_STREAMS)
+		return NULL;
 	for (unsigned i = 0; i < DS_NR_STREAMS; i++) {
 		struct ds_stream *st = &pl->streams[i];
 
 		if (st->is_used)
 			continue;
 		st->is_used = true;
+		st->is_in_parts = is_in_parts;
+		pl->nr_part_streams += is_in_parts;
 		st->next_issue = 0;
 		st->next_feed = 0;
+		st->is_begun = false;
 		st->produced = 0;
 		memset(st->ready, 0, sizeof(st->ready));
 		return st;
 	}
 	return NULL;
+}
+
+/* The head of a stream in memory, copied: its owner may change it later. */
+static enum ds_issue take_head(struct ds_slot *s, uint64_t nbytes)
+{
+	const struct ds_codec *c = s->codec;
+	ds_result ret;
+
+	memcpy(s->stream->head, s->source_memory, nbytes);
+	s->stream->head_bytes = s->stream->head;
+	ret = c->check_head(s->stream->head, (size_t)nbytes, s->nbytes, s->result_nbytes,
+			    &s->nr_units);
+	if (ret)
+		return fail_decode(s, ret);
+	s->is_planned = true;
+	return DS_ISSUE_MORE;
 }
 
 static enum ds_issue issue_head(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)
@@ -271,6 +392,8 @@ static enum ds_issue issue_head(struct ds_pipeline *pl, struct ds_slot *s, struc
 
 	if (!nbytes || nbytes > DS_STREAM_HEAD_NBYTES)
 		return fail_decode(s, DS_ERR_SIZE_MISMATCH);
+	if (in_memory(s))
+		return take_head(s, nbytes);
 	end = ds_align_up(s->file_offset + nbytes, align);
 	op = make_op(pl, s, batch, begin, s->stream->head, (uint32_t)(end - begin), has_direct(s));
 	op->is_head = true;
@@ -280,79 +403,120 @@ static enum ds_issue issue_head(struct ds_pipeline *pl, struct ds_slot *s, struc
 	return DS_ISSUE_PARK;
 }
 
-/* How many units from s->next_unit on fit a window; *begin and *end: their place in the stream. */
-static uint32_t span_units(struct ds_pipeline *pl, struct ds_slot *s, uint64_t *begin,
-			   uint64_t *end)
+/* Some units of a stream: where they lie in it, and what they give. */
+struct span {
+	uint64_t src_begin;
+	uint64_t src_end;
+	uint64_t dst_begin;
+	uint64_t dst_end;
+	uint32_t nr;
+};
+
+static uint64_t span_nbytes(const struct span *sp, bool with_output)
+{
+	return sp->src_end - sp->src_begin + WINDOW_MARGIN +
+	       (with_output ? sp->dst_end - sp->dst_begin : 0);
+}
+
+/* As many units from s->next_unit on as fit a window, but at least one. */
+static void span_units(struct ds_pipeline *pl, struct ds_slot *s, bool with_output, struct span *sp)
 {
 	struct ds_codec_unit u;
-	uint32_t nr = 0;
 
-	while (s->next_unit + nr < s->nr_units && nr < DS_MAX_WINDOW_UNITS) {
+	sp->nr = 0;
+	while (s->next_unit + sp->nr < s->nr_units && sp->nr < DS_MAX_WINDOW_UNITS) {
+		struct span longer = *sp;
+
 		s->codec->unit(s->stream->head_bytes, s->nr_units, s->result_nbytes,
-			       s->next_unit + nr, &u);
-		if (!nr)
-			*begin = u.src_offset;
-		else if (u.src_offset + u.src_nbytes - *begin > pl->window_nbytes - WINDOW_MARGIN)
+			       s->next_unit + sp->nr, &u);
+		if (!sp->nr) {
+			longer.src_begin = u.src_offset;
+			longer.dst_begin = u.dst_offset;
+		}
+		longer.src_end = u.src_offset + u.src_nbytes;
+		longer.dst_end = u.dst_offset + u.dst_nbytes;
+		longer.nr++;
+		if (sp->nr && span_nbytes(&longer, with_output) > pl->window_nbytes)
 			break;
-		*end = u.src_offset + u.src_nbytes;
-		nr++;
+		*sp = longer;
 	}
-	return nr;
 }
 
 static enum ds_issue issue_units(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)
 {
-	uint64_t begin = 0, end = 0;
 	struct ds_window *w;
-	uint32_t nr;
+	struct span sp = { 0 };
+	bool on_device;
 
 	if (s->next_unit == s->nr_units)
 		return DS_ISSUE_LAST;
 	if (s->nr_windows >= DS_MAX_STREAM_WINDOWS)
 		return DS_ISSUE_PARK;
-	nr = span_units(pl, s, &begin, &end);
-	if (end - begin + WINDOW_MARGIN > pl->staging.nbytes)
+	on_device = ds_decode_on_device(pl, s, pl->window_nbytes);
+	span_units(pl, s, decodes_to_staging(s, on_device), &sp);
+	if (span_nbytes(&sp, decodes_to_staging(s, on_device)) > pl->staging.nbytes)
 		return fail_decode(s, DS_ERR_STAGING_TOO_SMALL);
-	w = ds_window_alloc(pl, s, DS_WINDOW_UNITS, end - begin + WINDOW_MARGIN);
+	w = alloc_codec_window(pl, s, DS_WINDOW_UNITS, on_device, sp.src_end - sp.src_begin,
+			       sp.dst_end - sp.dst_begin);
 	if (!w)
 		return DS_ISSUE_BLOCKED;
-	w->src_offset = begin;
-	w->src_nbytes = end - begin;
 	w->head = s->stream->head_bytes;
+	w->out_offset = sp.dst_begin;
 	w->first_unit = s->next_unit;
-	w->nr_units = nr;
+	w->nr_units = sp.nr;
 	w->all_units = s->nr_units;
-	make_window_reads(pl, s, batch, w, s->file_offset + begin, end - begin);
-	s->next_unit += nr;
+	fill_codec_window(pl, s, batch, w, sp.src_begin, sp.src_end - sp.src_begin);
+	s->next_unit += sp.nr;
 	return s->next_unit == s->nr_units ? DS_ISSUE_LAST : DS_ISSUE_MORE;
 }
 
 static enum ds_issue issue_feed(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)
 {
+	bool has_output = decodes_to_staging(s, false);
+	uint64_t room = pl->window_nbytes - WINDOW_MARGIN - DS_STAGING_ALIGNMENT;
 	struct ds_window *w;
 	uint64_t n;
 
 	if (s->nr_windows >= DS_MAX_STREAM_WINDOWS)
 		return DS_ISSUE_PARK;
-	n = ds_min_u64(s->nbytes - s->issued, pl->window_nbytes - WINDOW_MARGIN);
-	w = ds_window_alloc(pl, s, DS_WINDOW_FEED, n + WINDOW_MARGIN);
+	n = ds_min_u64(s->nbytes - s->issued, has_output ? room / 2 : room);
+	w = alloc_codec_window(pl, s, DS_WINDOW_FEED, false, n, room / 2);
 	if (!w)
 		return DS_ISSUE_BLOCKED;
-	w->src_offset = s->issued;
-	w->src_nbytes = n;
 	w->sequence = s->stream->next_issue++;
-	make_window_reads(pl, s, batch, w, file_offset(s), n);
+	fill_codec_window(pl, s, batch, w, s->issued, n);
 	s->issued += n;
 	return more_or_last(s);
 }
 
+/*
+ * Whether a stream is taken in one window: when it fits, with what it gives where that needs
+ * staging memory too. What lies in memory and can be decoded from there to where it belongs always does.
+ */
+static bool fits_window(const struct ds_pipeline *pl, const struct ds_slot *s, bool on_device)
+{
+	uint64_t room = pl->window_nbytes - WINDOW_MARGIN - DS_STAGING_ALIGNMENT;
+
+	if (s->nbytes > room)
+		return in_memory(s) && !on_device && s->target.is_readable;
+	if (on_device)
+		return s->result_nbytes <= MAX_DEVICE_DECODE_NBYTES;
+	return s->target.is_readable || s->result_nbytes <= room - s->nbytes;
+}
+
 static enum ds_issue issue_codec(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)
 {
+	bool on_device;
+
 	if (!s->nbytes)
 		return fail_decode(s, DS_ERR_CORRUPT_DATA);
-	if (s->io.fd < 0 || s->nbytes <= pl->window_nbytes - WINDOW_MARGIN)
-		return issue_whole(pl, s, batch);
-	if (!s->stream && !(s->stream = take_stream(pl)))
+	if (!s->stream) {
+		on_device = ds_decode_on_device(pl, s, s->result_nbytes);
+		if (fits_window(pl, s, on_device))
+			return issue_whole(pl, s, batch, on_device);
+		s->stream = take_stream(pl, !s->codec->unit && !s->target.is_readable);
+	}
+	if (!s->stream)
 		return DS_ISSUE_BLOCKED;
 	if (!s->codec->unit)
 		return issue_feed(pl, s, batch);
@@ -366,6 +530,6 @@ enum ds_issue ds_issue_next(struct ds_pipeline *pl, struct ds_slot *s, struct ds
 	if (s->issued == s->nbytes)
 		return DS_ISSUE_LAST;
 	if (s->is_write)
-		return issue_write(pl, s, batch);
+		return s->source_memory ? issue_write(pl, s, batch) : issue_fetch(pl, s, batch);
 	return s->io.fd < 0 ? issue_copy(pl, s, batch) : issue_read(pl, s, batch);
 }

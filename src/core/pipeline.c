@@ -10,7 +10,14 @@
 #include "core/queue.h"
 #include "core/result.h"
 
-#define HEAD_MAPPING (DS_STREAM_HEAD_NBYTES + 2 * DS_STAGING_ALIGNMENT)
+#define HEAD_MAPPING	  (DS_STREAM_HEAD_NBYTES + 2 * DS_STAGING_ALIGNMENT)
+/* More would only keep a stream's reading and decoding from overlapping. */
+#define MAX_WINDOW_NBYTES (8u << 20)
+/*
+ * What is read ahead of a device's copying falls out of the CPU's caches before it is copied: on the machine
+ * where that was measured 128 MiB are faster than more, and take two thirds of the CPU time.
+ */
+#define COPY_LIMIT_NBYTES (128u << 20)
 
 static void free_streams(struct ds_pipeline *pl)
 {
@@ -89,6 +96,37 @@ static ds_result make_engine(struct ds_pipeline *pl, const struct ds_backend_con
 				: DS_ERR_UNAVAILABLE;
 }
 
+static void log_device(void *arg, int32_t level, ds_result result, int32_t code,
+		       const char *message)
+{
+	struct ds_backend *be = arg;
+
+	ds_log(&be->service, level, be->pipeline.device->ops->name, "device", result, code, 0, "%s",
+	       message);
+}
+
+static ds_result attach_device(struct ds_pipeline *pl)
+{
+	const struct ds_device_env env = {
+		.staging = pl->staging.base,
+		.staging_nbytes = pl->staging.nbytes,
+		.thread_start = ds_backend_thread_start,
+		.thread_stop = ds_backend_thread_stop,
+		.batch_begin = ds_io_batch_begin,
+		.batch_end = ds_io_batch_end,
+		.log = log_device,
+		.arg = pl->be,
+	};
+
+	return pl->device->ops->attach ? pl->device->ops->attach(pl->device, &env) : DS_OK;
+}
+
+static void detach_device(struct ds_pipeline *pl)
+{
+	if (pl->device->ops->detach)
+		pl->device->ops->detach(pl->device);
+}
+
 ds_result ds_pipeline_init(struct ds_pipeline *pl, struct ds_backend *be,
 			   const struct ds_backend_config *cfg,
 			   const struct ds_backend_parts *parts)
@@ -100,13 +138,15 @@ ds_result ds_pipeline_init(struct ds_pipeline *pl, struct ds_backend *be,
 	pl->device = parts->device;
 	pl->codecs = parts->codecs;
 	pl->chunk_nbytes = cfg->chunk_nbytes;
-	pl->window_nbytes = cfg->staging_nbytes / 8;
+	pl->window_nbytes = ds_min_u64(cfg->staging_nbytes / 8,
+				       ds_max_u64(MAX_WINDOW_NBYTES, 2 * cfg->chunk_nbytes));
+	pl->copy_limit_nbytes = ds_min_u64(cfg->staging_nbytes, COPY_LIMIT_NBYTES);
 	pthread_mutex_init(&pl->lock, NULL);
 	for (unsigned l = 0; l < DS_NR_LEVELS; l++)
 		ds_list_init(&pl->levels[l].slots);
 	ds_list_init(&pl->free_ops);
 	ds_list_init(&pl->free_windows);
-	ret = ds_staging_init(&pl->staging, cfg->staging_nbytes);
+	ret = ds_staging_init(&pl->staging, pl->device, cfg->staging_nbytes);
 	if (ret)
 		goto err_lock;
 	ret = init_streams(pl);
@@ -117,9 +157,12 @@ ds_result ds_pipeline_init(struct ds_pipeline *pl, struct ds_backend *be,
 	ret = ds_workers_init(&pl->workers, pl, nr_workers > 256 ? 256 : nr_workers);
 	if (ret)
 		goto err_windows;
-	ret = make_engine(pl, cfg, parts);
+	ret = attach_device(pl);
 	if (ret)
 		goto err_workers;
+	ret = make_engine(pl, cfg, parts);
+	if (ret)
+		goto err_device;
 	ret = init_ops(pl);
 	if (ret)
 		goto err_engine;
@@ -127,6 +170,8 @@ ds_result ds_pipeline_init(struct ds_pipeline *pl, struct ds_backend *be,
 
 err_engine:
 	pl->engine->ops->destroy(pl->engine);
+err_device:
+	detach_device(pl);
 err_workers:
 	ds_workers_fini(&pl->workers);
 err_windows:
@@ -142,10 +187,11 @@ void ds_pipeline_fini(struct ds_pipeline *pl)
 {
 	/*
 	 * Threads may still be on their way out of what ended the last request. The workers
-	 * go first: they may be inside the engine's start(); the engine's threads, without
-	 * windows, no longer come to the workers.
+	 * go first: they may be inside the start() of engine or device; then the device's threads, who may be
+	 * inside the engine's. Without windows nobody comes to those that are gone.
 	 */
 	ds_workers_fini(&pl->workers);
+	detach_device(pl);
 	pl->engine->ops->destroy(pl->engine);
 	free(pl->ops);
 	free(pl->windows);

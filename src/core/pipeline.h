@@ -9,8 +9,11 @@
  *
  *	scheduler.c  which request is next, and who may start now
  *	issue.c	     the next operation or window of one request
+ *	cold_choice.c  whether a stream that is not cached is read directly
  *	io_done.c    what an operation's result means
  *	window.c     windows: staging memory on its way through a worker
+ *	handoff.c    windows on their way through a device without addresses
+ *	decode_choice.c	 whether the workers or the device decode
  *	workers.c    the threads that decode and copy
  *
  * Locks, in this order, each may be taken while the earlier ones are held:
@@ -30,7 +33,8 @@
 
 #define DS_NR_LEVELS	      4
 #define DS_NR_WINDOWS	      256 /* staging windows and memory copies at one time */
-#define DS_NR_STREAMS	      4	  /* streams larger than a window at one time */
+#define DS_NR_STREAMS	      16  /* streams larger than a window at one time */
+#define DS_NR_PART_STREAMS    4	  /* of those, with a decoder that keeps a window of its own */
 #define DS_MAX_STREAM_WINDOWS 4	  /* windows in flight for one of them */
 #define DS_MAX_RETRIES	      64  /* EINTR and EAGAIN in a row, for one operation */
 #define DS_MAX_WINDOW_OPS     32
@@ -38,6 +42,23 @@
 #define DS_STAGING_ALIGNMENT  4096u
 /* The largest head of a stream of units: GDeflate's 65535 tiles. */
 #define DS_STREAM_HEAD_NBYTES (8u + 4u * 65535u)
+
+/* How the next part of a stream that is not cached is read. */
+enum ds_cold {
+	DS_COLD_NONE, /* no stream, or cached: as ever */
+	DS_COLD_DIRECT,
+	DS_COLD_BUFFERED,
+	DS_COLD_COUNT,
+};
+
+/* See cold_choice.c. */
+struct ds_cold_choice {
+	enum ds_cold now;
+	bool is_turn;			    /* the better one's, and no try */
+	uint64_t left_nbytes;		    /* of it */
+	uint64_t settling_nbytes;	    /* that are not measured */
+	uint64_t ns_per_mib[DS_COLD_COUNT]; /* 0: not known */
+};
 
 /* One operation of the engine. The pipeline's lock guards the free list and is_out. */
 struct ds_op {
@@ -54,6 +75,8 @@ struct ds_op {
 	uint32_t done_nbytes;
 	uint32_t retries;
 	bool is_head; /* reads the head of a stream */
+	enum ds_cold cold;
+	uint64_t start_ns; /* 0: is not measured */
 };
 
 enum ds_window_kind {
@@ -61,6 +84,7 @@ enum ds_window_kind {
 	DS_WINDOW_WHOLE, /* a whole stream, decoded at once or by its units */
 	DS_WINDOW_UNITS, /* some units of a stream */
 	DS_WINDOW_FEED,	 /* the next part of a stream without units */
+	DS_WINDOW_FETCH, /* bytes from a device, to be written to a file */
 };
 
 /*
@@ -80,6 +104,20 @@ struct ds_window {
 	atomic_uint reads;	       /* outstanding */
 	_Atomic uint64_t valid_nbytes; /* COPY: of src_nbytes, up to where a read stopped */
 	const void *head;	       /* units: the stream's head */
+	/*
+	 * Decoded bytes on their way to a target that codecs cannot write; NULL: they write to
+	 * the target.
+	 */
+	unsigned char *out;
+	uint64_t out_room;
+	uint64_t out_offset; /* of what is in there now, relative to the target */
+	uint64_t out_nbytes;
+	bool on_device;		    /* WHOLE, UNITS: the device decodes */
+	bool is_fed;		    /* FEED: all of it has been taken, and given out */
+	bool is_touching;	    /* FETCH: until the write is done */
+	size_t fed_nbytes;	    /* FEED: how much has been taken */
+	struct ds_op *write;	    /* FETCH: what comes next */
+	uint64_t cpu_decode_nbytes; /* counted in the pipeline's cpu_decode_queued */
 	uint32_t first_unit;
 	uint32_t nr_units;  /* of the window */
 	uint32_t all_units; /* of the stream */
@@ -95,6 +133,7 @@ struct ds_window {
 /* A stream that does not fit a window. Taken and given back under the pipeline's lock. */
 struct ds_stream {
 	bool is_used;
+	bool is_in_parts;	   /* counted in nr_part_streams */
 	unsigned char *head;	   /* mapped; touched only as far as a stream's head reaches */
 	unsigned char *head_bytes; /* where it begins, after alignment */
 	void *context;		   /* of codec */
@@ -103,7 +142,9 @@ struct ds_stream {
 	uint64_t next_issue;
 	uint64_t next_feed;
 	struct ds_window *ready[DS_MAX_STREAM_WINDOWS];
-	size_t produced; /* by the one feeding worker */
+	/* Of the one feeding worker: */
+	bool is_begun;
+	size_t produced;
 };
 
 struct ds_workers {
@@ -130,10 +171,13 @@ struct ds_pipeline {
 	const struct ds_codec *const *codecs;
 	uint64_t chunk_nbytes;
 	uint64_t window_nbytes; /* the most staging memory that a window takes, normally */
+	/* Staging memory beyond which no more bytes are read that a device only has to copy. */
+	uint64_t copy_limit_nbytes;
 
 	pthread_mutex_t lock; /* guards all below, and each slot's progress fields */
 	struct ds_level levels[DS_NR_LEVELS];
 	unsigned nr_waiting; /* slots on the levels' lists */
+	struct ds_cold_choice cold;
 	unsigned ops_in_flight;
 	uint64_t bytes_in_flight;
 	struct ds_list free_ops;
@@ -144,8 +188,13 @@ struct ds_pipeline {
 	unsigned nr_ops;
 	struct ds_window *windows;
 	struct ds_stream streams[DS_NR_STREAMS];
+	unsigned nr_part_streams;
 
 	struct ds_workers workers;
+
+	/* What the workers have to decode, and how fast one of them is; see decode_choice.c. */
+	_Atomic uint64_t cpu_decode_queued; /* bytes that come out */
+	_Atomic uint64_t cpu_ns_per_mib;
 };
 
 ds_result ds_pipeline_init(struct ds_pipeline *pl, struct ds_backend *be,
@@ -184,12 +233,21 @@ enum ds_issue {
 struct ds_batch {
 	struct ds_io_op *first;
 	struct ds_io_op *last;
-	struct ds_list windows; /* ready for a worker */
+	struct ds_list windows; /* without reads */
 	uint64_t nbytes;
 };
 
 /* Makes the next operation or window of a RUNNING slot. With the lock. */
 enum ds_issue ds_issue_next(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch);
+
+/* cold_choice.c; with the lock. */
+
+/* How to read bytes of a file whose way is ours to choose. */
+enum ds_cold ds_cold_choose(struct ds_pipeline *pl, struct ds_slot *s, uint64_t offset,
+			    uint64_t nbytes);
+/* An operation was made so, and is done. */
+void ds_cold_start(struct ds_pipeline *pl, struct ds_op *op, enum ds_cold how);
+void ds_cold_done(struct ds_pipeline *pl, struct ds_op *op, uint64_t now_ns);
 
 /* io_done.c */
 
@@ -206,8 +264,12 @@ void ds_op_dropped(struct ds_op *op);
 /* window.c */
 struct ds_window *ds_window_alloc(struct ds_pipeline *pl, struct ds_slot *s,
 				  enum ds_window_kind kind, size_t staging_nbytes);
+/* One without reads sets out. No lock held. */
+void ds_window_begin(struct ds_window *w);
 /* One of its reads has ended. No lock held. */
 void ds_window_read_done(struct ds_window *w);
+/* A worker has done its part. No lock held. */
+void ds_window_worked(struct ds_window *w);
 /* Nobody uses it any more: frees it, and goes on with its request. No lock held. */
 void ds_window_end(struct ds_window *w);
 /* A FEED window has been decoded, or skipped: the next one's turn. No lock held. */
@@ -215,7 +277,37 @@ void ds_window_fed(struct ds_window *w);
 /* The head of a stream has been read. No lock held. */
 void ds_stream_head_done(struct ds_slot *s);
 /* Gives a stream back. With the lock. */
-void ds_stream_free(struct ds_stream *st);
+void ds_stream_free(struct ds_pipeline *pl, struct ds_stream *st);
+
+/* handoff.c: no lock held. */
+
+/* Whether the device does something with the window once its bytes are in staging memory. */
+bool ds_window_is_for_device(const struct ds_window *w);
+/* Whether a worker has to copy it from the source memory into staging memory before that. */
+bool ds_window_is_copied_in(const struct ds_window *w);
+/* Starts what the device does; ends the window when there is nothing to do. */
+void ds_window_hand_over(struct ds_window *w);
+/* Begins a FETCH window. */
+void ds_window_fetch(struct ds_window *w);
+/* The write of a FETCH window has ended, or will not be. */
+void ds_window_written(struct ds_window *w);
+/*
+ * All bytes of the slot are where they belong. True: its target needed a last operation, which was
+ * started, and whose end drops one more unit of work.
+ */
+bool ds_target_finish(struct ds_slot *s);
+/* Gives back what the device and the core keep for a slot's target. */
+void ds_target_release(struct ds_pipeline *pl, struct ds_slot *s);
+
+/* decode_choice.c: any thread. */
+
+/* Whether the device is to decode the next nbytes that come out of the slot's codec. */
+bool ds_decode_on_device(struct ds_pipeline *pl, const struct ds_slot *s, uint64_t nbytes);
+/* The workers have to decode so much of this window; and it has ended. */
+void ds_decode_queued(struct ds_pipeline *pl, struct ds_window *w, uint64_t nbytes);
+void ds_decode_unqueued(struct ds_pipeline *pl, struct ds_window *w);
+/* One worker took so long for so much. */
+void ds_decode_measured(struct ds_pipeline *pl, uint64_t nbytes, uint64_t ns);
 
 /* workers.c */
 ds_result ds_workers_init(struct ds_workers *wk, struct ds_pipeline *pl, unsigned nr);

@@ -80,10 +80,11 @@ struct ds_slot {
 	uint32_t segment; /* between which markers; see marker.c */
 
 	/* The request. */
-	const void *source_memory; /* of a memory source */
-	uint64_t file_offset;	   /* of the file side */
-	struct ds_io_target io;	   /* of the file side; fd -1 when there is none */
-	struct ds_target target;   /* of a memory or device destination */
+	const void *source_memory;   /* of a memory source */
+	uint64_t file_offset;	     /* of the file side */
+	struct ds_io_target io;	     /* of the file side; fd -1 when there is none */
+	struct ds_target target;     /* the memory side, unless that is source_memory */
+	struct ds_device_op *finish; /* for targets that need it */
 	const struct ds_codec *codec;
 	uint64_t nbytes;	/* taken from the source */
 	uint64_t result_nbytes; /* arrive at the destination */
@@ -110,13 +111,15 @@ struct ds_slot {
 	uint32_t nr_windows; /* in flight */
 	bool is_planned;     /* a windowed stream: its head was read and checked */
 	bool is_parked;	     /* off the scheduler's list until a window ends */
+	bool is_finishing;   /* the device runs `finish`; written by who drops the last work */
 	struct ds_stream *stream;
 
 	/* Outstanding work: 1 for the scheduler, 1 for each operation and window. */
 	atomic_uint work;
 	_Atomic uint64_t bytes_read;
 	_Atomic uint64_t bytes_delivered;
-	_Atomic uint64_t bytes_direct; /* of bytes_read, by O_DIRECT */
+	_Atomic uint64_t bytes_direct;	       /* of bytes_read, by O_DIRECT */
+	_Atomic uint64_t bytes_device_decoded; /* of bytes_delivered, decoded by the device */
 	atomic_bool is_staged;
 	atomic_int error; /* ds_result of the first failure; its winner writes the next fields */
 	int failed_errno;

@@ -39,6 +39,7 @@ static const struct {
 	R(DS_ERR_BAD_ADDRESS, "the kernel cannot access the memory"),
 	R(DS_ERR_EXISTS, "it is already there"),
 	R(DS_ERR_SYSTEM, "the system reports an error"),
+	R(DS_ERR_DEVICE_LOST, "the device is lost"),
 #undef R
 };
 
@@ -111,9 +112,10 @@ ds_result ds_result_from_errno(int errno_value)
 const char *ds_operation_name(uint32_t operation)
 {
 	static const char *const names[] = {
-		[DS_OPERATION_NONE] = "request", [DS_OPERATION_READ] = "pread",
-		[DS_OPERATION_WRITE] = "pwrite", [DS_OPERATION_DECODE] = "decode",
-		[DS_OPERATION_COPY] = "copy",	 [DS_OPERATION_PLACE] = "upload",
+		[DS_OPERATION_NONE] = "request",   [DS_OPERATION_READ] = "pread",
+		[DS_OPERATION_WRITE] = "pwrite",   [DS_OPERATION_DECODE] = "decode",
+		[DS_OPERATION_COPY] = "copy",	   [DS_OPERATION_PLACE] = "upload",
+		[DS_OPERATION_FETCH] = "download", [DS_OPERATION_FINISH] = "hand-over",
 	};
 
 	return operation < DS_ARRAY_SIZE(names) ? names[operation] : "operation";

@@ -16,6 +16,8 @@ enum ds_operation {
 	DS_OPERATION_DECODE,
 	DS_OPERATION_COPY,
 	DS_OPERATION_PLACE,
+	DS_OPERATION_FETCH,
+	DS_OPERATION_FINISH,
 };
 
 /* "pread", "pwrite", "decode", ... */

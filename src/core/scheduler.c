@@ -90,6 +90,14 @@ static bool is_runnable(struct ds_slot *s, uint64_t now_ns)
 	return ds_slot_is_wanted(s);
 }
 
+/* The level's next slot; one that others make room for comes before those that it holds up. */
+static struct ds_slot *pick_slot(struct ds_pipeline *pl, int level)
+{
+	if (pl->hungry && pl->hungry->level == level)
+		return pl->hungry;
+	return ds_list_entry(pl->levels[level].slots.next, struct ds_slot, link);
+}
+
 /* Makes operations while there is room. *finished gets the slots that need nothing more. */
 static void fill(struct ds_pipeline *pl, struct ds_batch *batch, struct ds_list *finished)
 {
@@ -104,7 +112,7 @@ static void fill(struct ds_pipeline *pl, struct ds_batch *batch, struct ds_list 
 
 		if (l < 0)
 			break;
-		s = ds_list_entry(pl->levels[l].slots.next, struct ds_slot, link);
+		s = pick_slot(pl, l);
 		if (is_runnable(s, now_ns))
 			issue = ds_issue_next(pl, s, batch);
 		pl->levels[l].credit -= (int64_t)ds_max_u64(batch->nbytes - before, MIN_COST);
@@ -141,7 +149,7 @@ void ds_scheduler_run(struct ds_pipeline *pl)
 	if (batch.first)
 		pl->engine->ops->start(pl->engine, batch.first);
 	while ((node = ds_list_pop_front(&batch.windows)))
-		ds_workers_push(&pl->workers, ds_list_entry(node, struct ds_window, link));
+		ds_window_begin(ds_list_entry(node, struct ds_window, link));
 	while ((node = ds_list_pop_front(&finished)))
 		ds_pipeline_work_done(ds_list_entry(node, struct ds_slot, link));
 }
@@ -218,15 +226,18 @@ void ds_pipeline_work_done(struct ds_slot *s)
 
 	if (atomic_fetch_sub_explicit(&s->work, 1, memory_order_acq_rel) != 1)
 		return;
+	if (ds_target_finish(s))
+		return;
 	if (s->stream) {
 		pthread_mutex_lock(&pl->lock);
-		ds_stream_free(s->stream);
+		ds_stream_free(pl, s->stream);
 		s->stream = NULL;
 		pthread_mutex_unlock(&pl->lock);
 		ds_scheduler_run(pl);
 	}
 	if (s->io.file)
 		ds_file_unref(s->io.file);
+	ds_target_release(pl, s);
 	failed = atomic_load_explicit(&s->error, memory_order_relaxed);
 	has_ended = ds_slot_finish(s, failed ? DS_STATE_FAILED : DS_STATE_COMPLETE);
 	/* Before the result can be taken: then the slot is free at once. */

@@ -9,26 +9,42 @@
 
 #include "base/util.h"
 
-ds_result ds_staging_init(struct ds_staging *st, size_t nbytes)
+static ds_result map(struct ds_device *d, size_t nbytes, void **base)
 {
+	if (d->ops->staging_map)
+		return d->ops->staging_map(d, nbytes, base);
+	*base = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return *base == MAP_FAILED ? DS_ERR_NO_MEMORY : DS_OK;
+}
+
+ds_result ds_staging_init(struct ds_staging *st, struct ds_device *device, size_t nbytes)
+{
+	void *base;
+	ds_result ret;
+
 	memset(st, 0, sizeof(*st));
+	st->device = device;
 	nbytes = ds_align_down(nbytes, DS_STAGING_SLAB_NBYTES);
 	st->nr_slabs = (uint32_t)(nbytes / DS_STAGING_SLAB_NBYTES);
 	st->used = calloc(st->nr_slabs, 1);
 	if (!st->used)
 		return DS_ERR_NO_MEMORY;
-	st->base = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (st->base == MAP_FAILED) {
+	ret = map(device, nbytes, &base);
+	if (ret) {
 		free(st->used);
-		return DS_ERR_NO_MEMORY;
+		return ret;
 	}
+	st->base = base;
 	st->nbytes = nbytes;
 	return DS_OK;
 }
 
 void ds_staging_fini(struct ds_staging *st)
 {
-	munmap(st->base, st->nbytes);
+	if (st->device->ops->staging_unmap)
+		st->device->ops->staging_unmap(st->device, st->base, st->nbytes);
+	else
+		munmap(st->base, st->nbytes);
 	free(st->used);
 }
 

@@ -9,11 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/device.h"
 #include "ds_runtime.h"
 
 #define DS_STAGING_SLAB_NBYTES 16384u
 
 struct ds_staging {
+	struct ds_device *device; /* who made the mapping */
 	unsigned char *base;
 	size_t nbytes;
 	size_t in_use;
@@ -23,7 +25,7 @@ struct ds_staging {
 	uint8_t *used; /* one flag a slab */
 };
 
-ds_result ds_staging_init(struct ds_staging *st, size_t nbytes);
+ds_result ds_staging_init(struct ds_staging *st, struct ds_device *device, size_t nbytes);
 void ds_staging_fini(struct ds_staging *st);
 
 /* A run for nbytes, aligned to a slab; NULL when there is none just now. */

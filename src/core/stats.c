@@ -86,6 +86,7 @@ void ds_counters_add(struct ds_counters *sum, struct ds_counters *c)
 	add(&sum->bytes_read, &c->bytes_read);
 	add(&sum->bytes_written, &c->bytes_written);
 	add(&sum->bytes_decoded, &c->bytes_decoded);
+	add(&sum->bytes_device_decoded, &c->bytes_device_decoded);
 	for (unsigned i = 0; i < DS_PATH_COUNT; i++) {
 		add(&sum->path_bytes[i], &c->path_bytes[i]);
 		add(&sum->path_requests[i], &c->path_requests[i]);
@@ -114,6 +115,7 @@ void ds_counters_read(struct ds_counters *c, struct ds_stats *out)
 	out->bytes_read = get(&c->bytes_read);
 	out->bytes_written = get(&c->bytes_written);
 	out->bytes_decoded = get(&c->bytes_decoded);
+	out->bytes_device_decoded = get(&c->bytes_device_decoded);
 	for (unsigned i = 0; i < DS_PATH_COUNT; i++) {
 		out->path_bytes[i] = get(&c->path_bytes[i]);
 		out->path_requests[i] = get(&c->path_requests[i]);

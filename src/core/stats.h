@@ -25,6 +25,7 @@ struct ds_counters {
 	_Atomic uint64_t bytes_read;
 	_Atomic uint64_t bytes_written;
 	_Atomic uint64_t bytes_decoded;
+	_Atomic uint64_t bytes_device_decoded;
 	_Atomic uint64_t path_bytes[DS_PATH_COUNT];
 	_Atomic uint64_t path_requests[DS_PATH_COUNT];
 	_Atomic uint64_t io_operations;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "core/fence.h"
 #include "core/marker.h"
 #include "ds_runtime.h"
 
@@ -84,9 +85,16 @@ struct ds_fence {
 	pthread_mutex_t lock; /* guards raising the value, and waiting for it */
 	pthread_cond_t raised;
 	_Atomic uint64_t value;
+	struct ds_fence_hook hook;
 };
 
 ds_result ds_fence_create(uint64_t initial_value, struct ds_fence **out)
+{
+	return ds_fence_create_hooked(initial_value, NULL, out);
+}
+
+ds_result ds_fence_create_hooked(uint64_t initial_value, const struct ds_fence_hook *hook,
+				 struct ds_fence **out)
 {
 	struct ds_fence *f;
 
@@ -99,6 +107,8 @@ ds_result ds_fence_create(uint64_t initial_value, struct ds_fence **out)
 	atomic_init(&f->value, initial_value);
 	pthread_mutex_init(&f->lock, NULL);
 	ds_cond_init(&f->raised);
+	if (hook)
+		f->hook = *hook;
 	*out = f;
 	return DS_OK;
 }
@@ -112,6 +122,8 @@ void ds_fence_destroy(struct ds_fence *f)
 {
 	if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	if (f->hook.gone)
+		f->hook.gone(f->hook.arg);
 	pthread_cond_destroy(&f->raised);
 	pthread_mutex_destroy(&f->lock);
 	free(f);
@@ -128,6 +140,8 @@ void ds_fence_signal(struct ds_fence *f, uint64_t value)
 	if (value > atomic_load_explicit(&f->value, memory_order_relaxed)) {
 		atomic_store_explicit(&f->value, value, memory_order_release);
 		pthread_cond_broadcast(&f->raised);
+		if (f->hook.raised)
+			f->hook.raised(f->hook.arg, value);
 	}
 	pthread_mutex_unlock(&f->lock);
 }

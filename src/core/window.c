@@ -56,6 +56,16 @@ struct ds_window *ds_window_alloc(struct ds_pipeline *pl, struct ds_slot *s,
 	w->nr_units = 1;
 	w->all_units = 1;
 	w->is_planned = kind != DS_WINDOW_WHOLE;
+	w->out = NULL;
+	w->out_room = 0;
+	w->out_offset = 0;
+	w->out_nbytes = 0;
+	w->on_device = false;
+	w->is_fed = false;
+	w->is_touching = false;
+	w->fed_nbytes = 0;
+	w->write = NULL;
+	w->cpu_decode_nbytes = 0;
 	w->nr_joined = 0;
 	w->max_join = 0;
 	atomic_store_explicit(&w->valid_nbytes, UINT64_MAX, memory_order_relaxed);
@@ -81,6 +91,7 @@ void ds_window_end(struct ds_window *w)
 	struct ds_pipeline *pl = &s->queue->be->pipeline;
 	bool run;
 
+	ds_decode_unqueued(pl, w);
 	pthread_mutex_lock(&pl->lock);
 	free_staging(pl, w);
 	s->nr_windows--;
@@ -152,6 +163,36 @@ void ds_window_fed(struct ds_window *w)
 	ds_window_end(w);
 }
 
+/* w's turn may be now, or come later. */
+static void line_up(struct ds_pipeline *pl, struct ds_window *w)
+{
+	struct ds_slot *s = w->slot;
+	struct ds_stream *st = s->stream;
+
+	/* Keeps the stream: w may be gone before the look below. */
+	atomic_fetch_add_explicit(&s->work, 1, memory_order_relaxed);
+	feed_next(pl, st, w);
+	/*
+	 * What ended the request since may have emptied the order before w was put
+	 * there; then nobody else would come for it.
+	 */
+	if (!ds_slot_is_wanted(s))
+		end_ready_windows(pl, st);
+	ds_pipeline_work_done(s);
+}
+
+void ds_window_begin(struct ds_window *w)
+{
+	struct ds_pipeline *pl = &w->slot->queue->be->pipeline;
+
+	if (w->kind == DS_WINDOW_FETCH)
+		ds_window_fetch(w);
+	else if (w->kind == DS_WINDOW_FEED)
+		line_up(pl, w);
+	else
+		ds_workers_push(&pl->workers, w);
+}
+
 void ds_window_read_done(struct ds_window *w)
 {
 	struct ds_slot *s = w->slot;
@@ -159,21 +200,29 @@ void ds_window_read_done(struct ds_window *w)
 
 	if (atomic_fetch_sub_explicit(&w->reads, 1, memory_order_acq_rel) != 1)
 		return;
-	if (!ds_slot_wants_bytes(s)) {
+	if (w->kind == DS_WINDOW_FETCH) {
+		ds_window_written(w);
+	} else if (!ds_slot_wants_bytes(s)) {
 		if (w->kind == DS_WINDOW_FEED)
 			end_ready_windows(pl, s->stream);
 		ds_window_end(w);
 	} else if (w->kind == DS_WINDOW_FEED) {
-		feed_next(pl, s->stream, w);
-		/*
-		 * What ended the request since may have emptied the order before w was put
-		 * there; then nobody else would come for it.
-		 */
-		if (!ds_slot_is_wanted(s))
-			end_ready_windows(pl, s->stream);
+		line_up(pl, w);
+	} else if (ds_window_is_for_device(w) && !w->out) {
+		ds_window_hand_over(w);
 	} else {
 		ds_workers_push(&pl->workers, w);
 	}
+}
+
+void ds_window_worked(struct ds_window *w)
+{
+	if (ds_window_is_for_device(w))
+		ds_window_hand_over(w);
+	else if (w->kind == DS_WINDOW_FEED)
+		ds_window_fed(w);
+	else
+		ds_window_end(w);
 }
 
 void ds_stream_head_done(struct ds_slot *s)
@@ -197,7 +246,8 @@ void ds_stream_head_done(struct ds_slot *s)
 	ds_scheduler_run(pl);
 }
 
-void ds_stream_free(struct ds_stream *st)
+void ds_stream_free(struct ds_pipeline *pl, struct ds_stream *st)
 {
+	pl->nr_part_streams -= st->is_in_parts;
 	st->is_used = false;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/thread.h"
 #include "core/queue.h"
 #include "core/result.h"
@@ -47,16 +48,35 @@ static void delivered(struct ds_slot *s, uint64_t nbytes)
  */
 static bool is_inside(const struct ds_window *w, const struct ds_codec_unit *u)
 {
+	uint64_t begin = w->out ? w->out_offset : 0;
+	uint64_t room = w->out ? w->out_nbytes : w->slot->result_nbytes;
+
 	return u->src_offset >= w->src_offset && u->src_nbytes <= w->src_nbytes &&
 	       u->src_offset - w->src_offset <= w->src_nbytes - u->src_nbytes &&
-	       u->dst_nbytes <= w->slot->result_nbytes &&
-	       u->dst_offset <= w->slot->result_nbytes - u->dst_nbytes;
+	       u->dst_offset >= begin && u->dst_nbytes <= room &&
+	       u->dst_offset - begin <= room - u->dst_nbytes;
+}
+
+/* Where byte `offset` of what comes out goes. */
+static unsigned char *output(const struct ds_window *w, uint64_t offset)
+{
+	return w->out ? w->out + (offset - w->out_offset)
+		      : (unsigned char *)w->slot->target.address + offset;
+}
+
+/* What has been decoded; it is delivered only if no device has to take it further. */
+static void decoded(struct ds_window *w, uint64_t nbytes, uint64_t start_ns)
+{
+	ds_decode_measured(&w->slot->queue->be->pipeline, nbytes, ds_now_ns() - start_ns);
+	if (!w->out)
+		delivered(w->slot, nbytes);
 }
 
 static void decode_one(struct worker *me, struct ds_window *w, uint32_t index)
 {
 	struct ds_slot *s = w->slot;
 	const struct ds_codec *c = s->codec;
+	uint64_t start_ns = ds_now_ns();
 	struct ds_codec_unit u;
 	ds_result ret;
 	void *context = get_context(me, c, &ret);
@@ -65,13 +85,12 @@ static void decode_one(struct worker *me, struct ds_window *w, uint32_t index)
 	if (!ret && !is_inside(w, &u))
 		ret = DS_ERR_CORRUPT_DATA;
 	if (!ret)
-		ret = c->decode_unit(
-			context, w->bytes + (u.src_offset - w->src_offset), u.src_nbytes,
-			(unsigned char *)s->target.address + u.dst_offset, u.dst_nbytes);
+		ret = c->decode_unit(context, w->bytes + (u.src_offset - w->src_offset),
+				     u.src_nbytes, output(w, u.dst_offset), u.dst_nbytes);
 	if (ret)
 		fail_decode(s, ret, u.src_offset, u.src_nbytes);
 	else
-		delivered(s, u.dst_nbytes);
+		decoded(w, u.dst_nbytes, start_ns);
 }
 
 static void decode_units(struct worker *me, struct ds_window *w)
@@ -88,16 +107,17 @@ static void decode_units(struct worker *me, struct ds_window *w)
 static void decode_whole(struct worker *me, struct ds_window *w)
 {
 	struct ds_slot *s = w->slot;
+	uint64_t start_ns = ds_now_ns();
 	ds_result ret;
 	void *context = get_context(me, s->codec, &ret);
 
 	if (!ret)
-		ret = s->codec->decode(context, w->bytes, w->src_nbytes, s->target.address,
+		ret = s->codec->decode(context, w->bytes, w->src_nbytes, output(w, 0),
 				       s->result_nbytes);
 	if (ret)
 		fail_decode(s, ret, 0, w->src_nbytes);
 	else
-		delivered(s, s->result_nbytes);
+		decoded(w, s->result_nbytes, start_ns);
 }
 
 /* The stream's own context, for it lives longer than one worker's turn. */
@@ -112,27 +132,70 @@ static ds_result prepare_stream(struct ds_stream *st, const struct ds_codec *c)
 	return c->context_create(&st->context);
 }
 
-static void feed(struct ds_window *w)
+static ds_result begin_stream(struct ds_window *w)
+{
+	struct ds_slot *s = w->slot;
+	struct ds_stream *st = s->stream;
+	ds_result ret;
+
+	if (st->is_begun)
+		return DS_OK;
+	st->is_begun = true;
+	ret = prepare_stream(st, s->codec);
+	return ret ? ret
+		   : s->codec->stream_begin(st->context, w->out ? NULL : s->target.address,
+					    s->result_nbytes);
+}
+
+/* The next part of what a window gives, into its staging memory. */
+static ds_result feed_part(struct ds_window *w)
+{
+	struct ds_slot *s = w->slot;
+	struct ds_stream *st = s->stream;
+	size_t taken = 0, given = 0;
+	ds_result ret;
+
+	ret = s->codec->stream_part(st->context, w->bytes + w->fed_nbytes,
+				    w->src_nbytes - w->fed_nbytes, &taken, w->out, w->out_room,
+				    &given);
+	w->fed_nbytes += taken;
+	w->out_offset = st->produced;
+	w->out_nbytes = given;
+	/* With room left there is nothing that the decoder has not given out. */
+	w->is_fed = w->fed_nbytes == w->src_nbytes && given < w->out_room;
+	if (!ret && !taken && !given && !w->is_fed)
+		ret = DS_ERR_CORRUPT_DATA;
+	if (!ret && given > s->result_nbytes - st->produced)
+		ret = DS_ERR_SIZE_MISMATCH;
+	st->produced += given;
+	return ret;
+}
+
+static ds_result feed_all(struct ds_window *w)
 {
 	struct ds_slot *s = w->slot;
 	struct ds_stream *st = s->stream;
 	size_t before = st->produced;
-	ds_result ret = DS_OK;
+	ds_result ret;
 
-	if (!w->sequence) {
-		ret = prepare_stream(st, s->codec);
-		if (!ret)
-			ret = s->codec->stream_begin(st->context, s->target.address,
-						     s->result_nbytes);
-	}
+	ret = s->codec->stream_feed(st->context, w->bytes, w->src_nbytes, &st->produced);
+	w->is_fed = true;
 	if (!ret)
-		ret = s->codec->stream_feed(st->context, w->bytes, w->src_nbytes, &st->produced);
-	if (!ret && w->src_offset + w->src_nbytes == s->nbytes)
-		ret = s->codec->stream_end(st->context);
+		delivered(s, st->produced - before);
+	return ret;
+}
+
+static void feed(struct ds_window *w)
+{
+	struct ds_slot *s = w->slot;
+	ds_result ret = begin_stream(w);
+
+	if (!ret)
+		ret = w->out ? feed_part(w) : feed_all(w);
+	if (!ret && w->is_fed && w->src_offset + w->src_nbytes == s->nbytes)
+		ret = s->codec->stream_end(s->stream->context, s->stream->produced);
 	if (ret)
 		fail_decode(s, ret, w->src_offset, w->src_nbytes);
-	else
-		delivered(s, st->produced - before);
 }
 
 /* How much of a COPY window has arrived. */
@@ -149,8 +212,13 @@ static void copy(struct ds_window *w)
 
 	memcpy((unsigned char *)s->target.address + w->src_offset, w->bytes, nbytes);
 	delivered(s, nbytes);
-	if (!w->staging)
-		atomic_fetch_add_explicit(&s->bytes_read, w->src_nbytes, memory_order_relaxed);
+}
+
+/* Out of the source memory, for the device. */
+static void copy_in(struct ds_window *w)
+{
+	memcpy(w->staging, w->bytes, w->src_nbytes);
+	w->bytes = w->staging;
 }
 
 /* Finds the units of a whole stream, so that workers can share it. */
@@ -178,14 +246,15 @@ static void run_window(struct worker *me, struct ds_window *w)
 {
 	struct ds_slot *s = w->slot;
 
+	if (ds_window_is_copied_in(w)) {
+		copy_in(w);
+		return;
+	}
 	switch (w->kind) {
 	case DS_WINDOW_COPY:
 		copy(w);
 		break;
 	case DS_WINDOW_WHOLE:
-		if (!w->staging)
-			atomic_fetch_add_explicit(&s->bytes_read, w->src_nbytes,
-						  memory_order_relaxed);
 		if (s->codec->unit)
 			plan_whole(w);
 		else
@@ -197,34 +266,9 @@ static void run_window(struct worker *me, struct ds_window *w)
 	case DS_WINDOW_FEED:
 		feed(w);
 		break;
+	case DS_WINDOW_FETCH:
+		break; /* never comes here */
 	}
-}
-
-/* Bytes for memory without an address: the device takes them from here. */
-static void place_done(struct ds_device_op *op, ds_result result, int32_t code)
-{
-	struct ds_window *w = ds_container_of(op, struct ds_window, device_op);
-	struct ds_slot *s = w->slot;
-
-	if (result)
-		ds_slot_fail(s, result, code, DS_OPERATION_PLACE, -1, w->src_offset, w->src_nbytes);
-	else
-		delivered(s, op->host_nbytes);
-	ds_pipeline_touch_end(s);
-	ds_window_end(w);
-}
-
-static void place(struct ds_pipeline *pl, struct ds_window *w)
-{
-	w->device_op = (struct ds_device_op){
-		.opcode = DS_DEVICE_PLACE,
-		.host = w->staging + (w->bytes - w->staging),
-		.host_nbytes = valid_nbytes(w),
-		.target = &w->slot->target,
-		.target_offset = w->src_offset,
-		.done = place_done,
-	};
-	pl->device->ops->start(pl->device, &w->device_op);
 }
 
 static struct ds_window *join(struct ds_workers *wk)
@@ -253,17 +297,9 @@ static void work_on(struct worker *me, struct ds_window *w)
 {
 	struct ds_workers *wk = me->pool;
 	struct ds_slot *s = w->slot;
-	bool is_feed = w->kind == DS_WINDOW_FEED;
 	bool was_planned = w->is_planned;
-	bool touched = ds_slot_touch_begin(s);
 
-	if (touched && w->kind == DS_WINDOW_COPY && !s->target.address) {
-		/* Nobody can join a copy, so leaving needs no check. */
-		leave(wk, w);
-		place(wk->pl, w);
-		return;
-	}
-	if (touched) {
+	if (ds_slot_touch_begin(s)) {
 		run_window(me, w);
 		/* Before the window can end: a request finishes only when nobody touches it. */
 		ds_pipeline_touch_end(s);
@@ -272,10 +308,8 @@ static void work_on(struct worker *me, struct ds_window *w)
 		return;
 	if (!was_planned && w->is_planned && w->nr_units)
 		ds_workers_push(wk, w); /* once more, for everybody */
-	else if (is_feed)
-		ds_window_fed(w);
 	else
-		ds_window_end(w);
+		ds_window_worked(w);
 }
 
 static void *worker_main(void *arg)
@@ -313,8 +347,8 @@ static void *worker_main(void *arg)
 void ds_workers_push(struct ds_workers *wk, struct ds_window *w)
 {
 	/* All units of a window that is pushed are still to be taken, and there is at least one. */
-	unsigned wanted =
-		w->kind == DS_WINDOW_UNITS ? (unsigned)ds_min_u64(w->nr_units, wk->nr) : 1;
+	bool is_shared = w->kind == DS_WINDOW_UNITS && !ds_window_is_copied_in(w);
+	unsigned wanted = is_shared ? (unsigned)ds_min_u64(w->nr_units, wk->nr) : 1;
 
 	pthread_mutex_lock(&wk->lock);
 	w->max_join = wanted;

@@ -12,7 +12,8 @@ struct backend_maker {
 	const char *name;
 	ds_result (*make)(const struct ds_backend_config *cfg, struct fake_control *ctl,
 			  struct ds_backend **out);
-	bool is_fake;
+	bool is_fake;	 /* runs on the fault engine */
+	bool has_device; /* memory of requests has no address, for the core */
 };
 
 /* NULL when there is none of that name. */

@@ -3,13 +3,14 @@
 if(NOT DS_HAVE_CMOCKA)
 	return()
 endif()
-set(DS_CONFORMANCE_BACKENDS cpu fake io_uring)
+set(DS_CONFORMANCE_BACKENDS cpu fake fake_device fake_decoder io_uring vulkan)
 set(tests_dir "${PROJECT_SOURCE_DIR}/tests")
 set(DS_CONFORMANCE_HARNESS
 	"${tests_dir}/conformance/suite.c"
 	"${tests_dir}/conformance/backends.c"
 	"${tests_dir}/fake/fake_engine.c"
 	"${tests_dir}/fake/fake_backend.c"
+	"${tests_dir}/fake/fake_device.c"
 	"${tests_dir}/support/require.c"
 	"${tests_dir}/support/testdata.c")
 
@@ -18,4 +19,6 @@ foreach(topic IN ITEMS read write codec completion cancel capacity priority stag
 	ds_conformance_test(${topic} SOURCES test_${topic}.c LIBS PkgConfig::DS_CMOCKA)
 endforeach()
 # Faults are the fake engine's alone.
+ds_conformance_test(device SOURCES test_device.c LIBS PkgConfig::DS_CMOCKA
+	BACKENDS fake_device fake_decoder fake_mixed)
 ds_conformance_test(faults SOURCES test_faults.c LIBS PkgConfig::DS_CMOCKA BACKENDS fake)

@@ -39,6 +39,15 @@ void suite_close(struct suite *s)
 	s->be = NULL;
 }
 
+uint32_t suite_path_taken(const struct suite *s, uint32_t path)
+{
+	if (s->has_device && path == DS_PATH_BUFFERED)
+		return DS_PATH_BUFFERED_STAGED;
+	if (s->has_device && path == DS_PATH_DIRECT)
+		return DS_PATH_DIRECT_STAGED;
+	return path;
+}
+
 void suite_remake(struct suite *s, const struct ds_backend_config *backend,
 		  const struct ds_queue_config *queue)
 {
@@ -69,6 +78,7 @@ static void set_up(struct suite *s)
 	tempdir_create(&s->dir);
 	tempdir_path(&s->dir, "data", s->data_path, sizeof(s->data_path));
 	file_write_pattern(s->data_path, DATA_NBYTES, DATA_SEED);
+	s->has_device = maker->has_device;
 	if (maker->is_fake)
 		s->fake = fake_create();
 	make(s, NULL, NULL);

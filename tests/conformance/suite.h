@@ -34,6 +34,7 @@
 
 struct suite {
 	struct fake_control *fake; /* NULL unless the backend is the fake one */
+	bool has_device;	   /* memory is reached through staging memory only */
 	struct ds_backend *be;
 	struct ds_queue *q;
 	struct tempdir dir;
@@ -72,6 +73,8 @@ void suite_remake_fake(struct suite *s, const struct fake_setup *setup,
 		       const struct ds_queue_config *queue);
 /* The same for the queue alone. */
 void suite_remake_queue(struct suite *s, const struct ds_queue_config *queue);
+/* The DS_PATH_* of what goes straight where memory has an address. */
+uint32_t suite_path_taken(const struct suite *s, uint32_t path);
 /* Closes file, queue and backend before the test's end does. */
 void suite_close(struct suite *s);
 

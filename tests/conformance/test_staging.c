@@ -349,7 +349,7 @@ static void direct_path(struct suite *s)
 		REQUIRE_CMP(info.memory_alignment, >, 0);
 		REQUIRE_CMP(info.offset_alignment, >, 0);
 		if (!backend_stats(s->be).direct_refused)
-			REQUIRE_CMP(c.path, ==, DS_PATH_DIRECT);
+			REQUIRE_CMP(c.path, ==, suite_path_taken(s, DS_PATH_DIRECT));
 	}
 	pattern_require(buf, MIB, DATA_SEED, 0);
 	ds_file_close(file);
@@ -358,7 +358,7 @@ static void direct_path(struct suite *s)
 	REQUIRE_CMP(info.is_direct, ==, 0);
 	r = req_read(file, 0, MIB, buf);
 	c = run_ok(s->q, &r);
-	REQUIRE_CMP(c.path, ==, DS_PATH_BUFFERED);
+	REQUIRE_CMP(c.path, ==, suite_path_taken(s, DS_PATH_BUFFERED));
 	ds_file_close(file);
 	free(buf);
 }

@@ -36,6 +36,8 @@
 	/* scheduler.c */ \
 	X(scheduler_run) X(fill_advance) X(fill_is_wanted) X(fill_issue) X(engine_start) \
 	X(drop_lock) X(drop_cancel_op) X(work_done) X(stream_free) X(work_finish) X(touch_end) \
+	/* handoff.c */ \
+	X(last_begin) \
 	/* io_done.c */ \
 	X(op_begin) X(op_done) X(op_fail) X(op_wants_more) X(op_start_again) X(finish_op) \
 	/* window.c */ \
@@ -91,6 +93,7 @@ struct op {
 	uint8_t window; /* NONE: straight, or the head of a stream */
 	bool is_listed; /* in slot->ops */
 	bool is_head;
+	bool is_last; /* the device's, once all bytes are there */
 	uint8_t life;
 	uint8_t retries;
 };
@@ -133,6 +136,7 @@ struct state {
 	bool is_scheduled;
 	bool is_parked;
 	bool is_planned;
+	bool is_finishing;
 	bool has_stream;
 	bool has_deadline;
 	bool was_submitted; /* of the completion */
@@ -211,6 +215,7 @@ struct config {
 	int8_t io_error;  /* operations may fail so */
 	bool may_corrupt; /* decoding may fail */
 	bool has_callback;
+	bool has_last; /* the target needs a last operation */
 	bool is_never_submitted;
 	bool is_closed_early; /* destroyed while an enqueue with automatic submit runs */
 	/* Set by main.c for each variant. */
@@ -239,6 +244,8 @@ enum broken {
 	BROKEN_NO_UNPARK,
 	BROKEN_FEED_LOOKS_ONCE,
 	BROKEN_LIVE_DROPPED_EARLY,
+	BROKEN_LAST_TWICE,
+	BROKEN_LAST_UNTOUCHED,
 };
 
 struct model {

@@ -286,20 +286,56 @@ bool step_drop_cancel_op(struct actor *a, struct frame f)
 
 /* ------------------------------------------------------------ units of work */
 
+static void all_work_done(struct actor *a, struct frame f)
+{
+	struct state *s = a->s;
+
+	push(a, AT_work_finish, f.life, 0);
+	if (s->has_stream) {
+		push(a, AT_scheduler_run, f.life, 0);
+		push(a, AT_stream_free, f.life, 0);
+	}
+}
+
 bool step_work_done(struct actor *a, struct frame f)
 {
 	struct state *s = a->s;
+	bool is_again = s->is_finishing && !is_broken(a, BROKEN_LAST_TWICE);
 
 	uses_slot(a, f);
 	if (!s->work)
 		violate(a->m, "more work is done than there was");
 	if (--s->work)
 		return true;
-	push(a, AT_work_finish, f.life, 0);
-	if (s->has_stream) {
-		push(a, AT_scheduler_run, f.life, 0);
-		push(a, AT_stream_free, f.life, 0);
+	if (a->m->config.has_last && !is_again && is_wanted(s))
+		push(a, AT_last_begin, f.life, 0);
+	else
+		all_work_done(a, f);
+	return true;
+}
+
+/* ds_target_finish(): by now all other operations are free again. */
+bool step_last_begin(struct actor *a, struct frame f)
+{
+	struct state *s = a->s;
+
+	uses_slot(a, f);
+	if (s->is_finishing)
+		violate(a->m, "the last operation comes twice");
+	s->is_finishing = true;
+	if (!is_broken(a, BROKEN_LAST_UNTOUCHED) && !touch_begin(a)) {
+		all_work_done(a, f);
+		return true;
 	}
+	s->work = 1;
+	if (s->ops[0].where != OP_FREE)
+		violate(a->m, "the last operation is not the last");
+	s->ops[0] = (struct op){
+		.where = OP_QUEUED,
+		.window = NONE,
+		.is_last = true,
+		.life = (uint8_t)f.life,
+	};
 	return true;
 }
 
@@ -420,7 +456,7 @@ bool step_finish_op(struct actor *a, struct frame f)
 		return false;
 	uses_slot(a, f);
 	s->ops[f.arg] = (struct op){ .where = OP_FREE, .window = NONE };
-	s->ops_in_flight--;
+	s->ops_in_flight = (uint8_t)(s->ops_in_flight - !op.is_last);
 	if (s->is_scheduled && s->ops_in_flight * 2 <= a->m->config.max_ops)
 		push(a, AT_scheduler_run, f.life, 0);
 	if (!early)

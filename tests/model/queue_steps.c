@@ -27,6 +27,7 @@ static void commit(struct model *m, struct state *s)
 	s->nr_windows = 0;
 	s->is_planned = false;
 	s->is_parked = false;
+	s->is_finishing = false;
 	s->has_stream = false;
 	s->has_deadline = false;
 	s->error = DS_OK;

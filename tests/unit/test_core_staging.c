@@ -15,13 +15,16 @@
 #define NR_SLABS  64
 #define NR_BLOCKS 40
 
+static const struct ds_device_ops ops = { .name = "host" };
+static struct ds_device host = { .ops = &ops };
+
 static void whole_and_nothing_more(void **state)
 {
 	struct ds_staging st;
 	void *p;
 
 	(void)state;
-	REQUIRE_OK(ds_staging_init(&st, NR_SLABS * SLAB));
+	REQUIRE_OK(ds_staging_init(&st, &host, NR_SLABS * SLAB));
 	p = ds_staging_alloc(&st, NR_SLABS * SLAB);
 	REQUIRE(p != NULL);
 	memset(p, 1, NR_SLABS * SLAB);
@@ -40,7 +43,7 @@ static void in_pieces(void **state)
 	void *p[NR_SLABS];
 
 	(void)state;
-	REQUIRE_OK(ds_staging_init(&st, NR_SLABS * SLAB));
+	REQUIRE_OK(ds_staging_init(&st, &host, NR_SLABS * SLAB));
 	for (unsigned i = 0; i < NR_SLABS; i++) {
 		p[i] = ds_staging_alloc(&st, 1);
 		REQUIRE(p[i] != NULL);
@@ -66,7 +69,7 @@ static void random_blocks(void **state)
 	size_t sum = 0;
 
 	(void)state;
-	REQUIRE_OK(ds_staging_init(&st, NR_SLABS * SLAB + 5));
+	REQUIRE_OK(ds_staging_init(&st, &host, NR_SLABS * SLAB + 5));
 	REQUIRE_CMP(st.nbytes, ==, NR_SLABS * SLAB);
 	for (unsigned step = 0; step < 20000; step++) {
 		unsigned i = (unsigned)random_below(&random, NR_BLOCKS);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmd_bench.c: "dstool bench": its options. There is one benchmark: io.
+ * cmd_bench.c: "dstool bench": which one, and the options of io; those of gpu are in
+ * cmd_bench_gpu.c.
  */
 #include <string.h>
 
@@ -50,7 +51,7 @@ static bool parse_io(int argc, char **argv, struct bench_options *o, int *exit_c
 		  .help = "measure only this one: cpu, io_uring; auto (the default): all that\n"
 			  "work here",
 		  .value = &o->backend,
-		  .choices = backend_names },
+		  .choices = host_backend_names },
 		{ .name = "json",
 		  .kind = OPTION_FLAG,
 		  .help = "print JSON instead of tables",
@@ -90,14 +91,16 @@ int cmd_bench(int argc, char **argv)
 	int ret;
 
 	if (argc < 2) {
-		tool_error("bench: what is to be measured? There is: io");
+		tool_error("bench: what is to be measured? There are: io, gpu");
 		return TOOL_USAGE;
 	}
+	if (strcmp(argv[1], "gpu") == 0)
+		return cmd_bench_gpu(argc - 1, argv + 1);
 	if (strcmp(argv[1], "io") == 0) {
 		argc--;
 		argv++;
 	} else if (!is_help(argv[1])) {
-		tool_error("bench: no benchmark is called '%s'; there is: io", argv[1]);
+		tool_error("bench: no benchmark is called '%s'; there are: io, gpu", argv[1]);
 		return TOOL_USAGE;
 	}
 	if (!parse_io(argc, argv, &o, &ret))

@@ -3,14 +3,19 @@
 set(DSTOOL_SOURCES
 	backends.c
 	bench_file.c
+	bench_gpu.c
+	bench_gpu_data.c
+	bench_gpu_run.c
 	bench_io.c
 	bench_report.c
 	bench_run.c
 	cmd_bench.c
+	cmd_bench_gpu.c
 	cmd_compress.c
 	cmd_decompress.c
 	cmd_info.c
 	cmd_load.c
+	device_decompress.c
 	file_io.c
 	format.c
 	format_gdeflate.c

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* record.c: see record.h. */
+#include "device/vulkan/record.h"
+
+#include <string.h>
+
+#define MAX_GROUPS 32768 /* in one dimension; every device takes 65535 */
+
+VkResult ds_vk_record_begin(struct ds_vk_recorder *r, const struct ds_vk_api *vk,
+			    VkCommandBuffer commands)
+{
+	const VkCommandBufferBeginInfo info = {
+		.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+		.flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT,
+	};
+
+	memset(r, 0, offsetof(struct ds_vk_recorder, regions));
+	r->vk = vk;
+	r->commands = commands;
+	r->has_copies = false;
+	r->has_dispatches = false;
+	r->is_empty = true;
+	return vk->BeginCommandBuffer(commands, &info);
+}
+
+static void flush_copies(struct ds_vk_recorder *r)
+{
+	if (r->nr_regions)
+		r->vk->CmdCopyBuffer(r->commands, r->from, r->to, r->nr_regions, r->regions);
+	r->nr_regions = 0;
+}
+
+void ds_vk_record_copy(struct ds_vk_recorder *r, VkBuffer from, uint64_t from_offset, VkBuffer to,
+		       uint64_t to_offset, uint64_t nbytes)
+{
+	if (r->from != from || r->to != to || r->nr_regions == DS_VK_MAX_REGIONS)
+		flush_copies(r);
+	r->from = from;
+	r->to = to;
+	r->regions[r->nr_regions++] = (VkBufferCopy){ from_offset, to_offset, nbytes };
+	r->has_copies = true;
+	r->is_empty = false;
+}
+
+static void memory_barrier(struct ds_vk_recorder *r, VkPipelineStageFlags2 src_stage,
+			   VkAccessFlags2 src_access, VkPipelineStageFlags2 dst_stage,
+			   VkAccessFlags2 dst_access)
+{
+	const VkMemoryBarrier2 memory = {
+		.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER_2,
+		.srcStageMask = src_stage,
+		.srcAccessMask = src_access,
+		.dstStageMask = dst_stage,
+		.dstAccessMask = dst_access,
+	};
+	const VkDependencyInfo info = {
+		.sType = VK_STRUCTURE_TYPE_DEPENDENCY_INFO,
+		.memoryBarrierCount = 1,
+		.pMemoryBarriers = &memory,
+	};
+
+	r->vk->CmdPipelineBarrier2(r->commands, &info);
+}
+
+void ds_vk_record_copied(struct ds_vk_recorder *r)
+{
+	flush_copies(r);
+	if (!r->has_copies)
+		return;
+	memory_barrier(r, VK_PIPELINE_STAGE_2_COPY_BIT, VK_ACCESS_2_TRANSFER_WRITE_BIT,
+		       VK_PIPELINE_STAGE_2_COPY_BIT | VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT,
+		       VK_ACCESS_2_TRANSFER_READ_BIT | VK_ACCESS_2_TRANSFER_WRITE_BIT |
+			       VK_ACCESS_2_SHADER_STORAGE_READ_BIT |
+			       VK_ACCESS_2_SHADER_STORAGE_WRITE_BIT);
+}
+
+void ds_vk_record_decode(struct ds_vk_recorder *r, const struct ds_vk_decoder *decoder,
+			 const struct ds_vk_dispatch *dispatch)
+{
+	uint32_t per_group = decoder->tiles_per_group;
+	uint32_t nr_groups = (dispatch->nr_tiles + per_group - 1) / per_group;
+	uint32_t width = nr_groups < MAX_GROUPS ? nr_groups : MAX_GROUPS;
+
+	r->vk->CmdBindPipeline(r->commands, VK_PIPELINE_BIND_POINT_COMPUTE, decoder->pipeline);
+	/* Two addresses and a number: the struct's tail padding is not the shader's. */
+	r->vk->CmdPushConstants(r->commands, decoder->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, 20,
+				dispatch);
+	r->vk->CmdDispatch(r->commands, width, (nr_groups + width - 1) / width, 1);
+	r->has_dispatches = true;
+	r->is_empty = false;
+}
+
+/* Of the subresources of one layer that a part of an image names. */
+static VkImageMemoryBarrier2 image_barrier(VkImage image, const struct ds_vk_image *im,
+					   uint32_t layer)
+{
+	uint32_t mip = im->is_region || layer == im->layer ? im->mip : 0;
+
+	return (VkImageMemoryBarrier2){
+		.sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER_2,
+		.srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
+		.dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
+		.image = image,
+		.subresourceRange = {
+			.aspectMask = im->aspect,
+			.baseMipLevel = mip,
+			.levelCount = im->is_region ? 1 : im->nr_mips - mip,
+			.baseArrayLayer = layer,
+			.layerCount = 1,
+		},
+	};
+}
+
+static void record_barrier(struct ds_vk_recorder *r, const VkImageMemoryBarrier2 *barrier)
+{
+	const VkDependencyInfo info = {
+		.sType = VK_STRUCTURE_TYPE_DEPENDENCY_INFO,
+		.imageMemoryBarrierCount = 1,
+		.pImageMemoryBarriers = barrier,
+	};
+
+	r->vk->CmdPipelineBarrier2(r->commands, &info);
+}
+
+static void to_transfer_layout(struct ds_vk_recorder *r, VkImage image,
+			       const struct ds_vk_image *im)
+{
+	for (uint32_t layer = im->layer; layer < im->end_layer; layer++) {
+		VkImageMemoryBarrier2 b = image_barrier(image, im, layer);
+
+		b.srcStageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT;
+		b.srcAccessMask = VK_ACCESS_2_MEMORY_WRITE_BIT;
+		b.dstStageMask = VK_PIPELINE_STAGE_2_COPY_BIT;
+		b.dstAccessMask = VK_ACCESS_2_TRANSFER_WRITE_BIT;
+		b.oldLayout = im->old_layout;
+		b.newLayout = VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL;
+		record_barrier(r, &b);
+	}
+}
+
+static void to_new_layout(struct ds_vk_recorder *r, VkImage image, const struct ds_vk_image *im,
+			  uint32_t from_family, uint32_t to_family)
+{
+	for (uint32_t layer = im->layer; layer < im->end_layer; layer++) {
+		VkImageMemoryBarrier2 b = image_barrier(image, im, layer);
+
+		b.srcStageMask = VK_PIPELINE_STAGE_2_COPY_BIT;
+		b.srcAccessMask = VK_ACCESS_2_TRANSFER_WRITE_BIT;
+		b.oldLayout = VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL;
+		b.newLayout = im->new_layout;
+		if (from_family != to_family) {
+			b.srcQueueFamilyIndex = from_family;
+			b.dstQueueFamilyIndex = to_family;
+		} else {
+			b.dstStageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT;
+			b.dstAccessMask =
+				VK_ACCESS_2_MEMORY_READ_BIT | VK_ACCESS_2_MEMORY_WRITE_BIT;
+		}
+		record_barrier(r, &b);
+	}
+}
+
+void ds_vk_record_image(struct ds_vk_recorder *r, VkBuffer buffer, uint64_t offset, VkImage image,
+			const struct ds_vk_image *im, uint32_t from_family, uint32_t to_family)
+{
+	VkBufferImageCopy regions[DS_VK_MAX_REGIONS];
+	struct ds_vk_image_walk walk;
+	uint32_t nr;
+
+	flush_copies(r);
+	to_transfer_layout(r, image, im);
+	ds_vk_image_walk_begin(&walk, im);
+	while ((nr = ds_vk_image_walk_next(&walk, offset, regions, DS_VK_MAX_REGIONS)))
+		r->vk->CmdCopyBufferToImage(r->commands, buffer, image,
+					    VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL, nr, regions);
+	to_new_layout(r, image, im, from_family, to_family);
+	r->is_empty = false;
+}
+
+void ds_vk_record_release(struct ds_vk_recorder *r, VkBuffer buffer, uint64_t offset,
+			  uint64_t nbytes, uint32_t from_family, uint32_t to_family)
+{
+	const VkBufferMemoryBarrier2 barrier = {
+		.sType = VK_STRUCTURE_TYPE_BUFFER_MEMORY_BARRIER_2,
+		.srcStageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT,
+		.srcAccessMask = VK_ACCESS_2_MEMORY_WRITE_BIT,
+		.srcQueueFamilyIndex = from_family,
+		.dstQueueFamilyIndex = to_family,
+		.buffer = buffer,
+		.offset = offset,
+		.size = nbytes,
+	};
+	const VkDependencyInfo info = {
+		.sType = VK_STRUCTURE_TYPE_DEPENDENCY_INFO,
+		.bufferMemoryBarrierCount = 1,
+		.pBufferMemoryBarriers = &barrier,
+	};
+
+	flush_copies(r);
+	r->vk->CmdPipelineBarrier2(r->commands, &info);
+	r->is_empty = false;
+}
+
+VkResult ds_vk_record_end(struct ds_vk_recorder *r)
+{
+	VkPipelineStageFlags2 stages = 0;
+	VkAccessFlags2 accesses = 0;
+
+	flush_copies(r);
+	if (r->has_copies) {
+		stages |= VK_PIPELINE_STAGE_2_COPY_BIT;
+		accesses |= VK_ACCESS_2_TRANSFER_WRITE_BIT;
+	}
+	if (r->has_dispatches) {
+		stages |= VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT;
+		accesses |= VK_ACCESS_2_SHADER_STORAGE_WRITE_BIT;
+	}
+	if (stages)
+		memory_barrier(r, stages, accesses,
+			       VK_PIPELINE_STAGE_2_HOST_BIT | VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT,
+			       VK_ACCESS_2_HOST_READ_BIT | VK_ACCESS_2_MEMORY_READ_BIT |
+				       VK_ACCESS_2_MEMORY_WRITE_BIT);
+	return r->vk->EndCommandBuffer(r->commands);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * record.h: writes what operations need into a command buffer.
+ *
+ * No POSIX and no threads: it is given a table of functions, a command buffer and numbers, so
+ * that it can be compiled for other systems.
+ */
+#ifndef DS_DEVICE_VULKAN_RECORD_H
+#define DS_DEVICE_VULKAN_RECORD_H
+
+#include "device/vulkan/api.h"
+#include "device/vulkan/image.h"
+
+#define DS_VK_MAX_REGIONS 32
+
+/* A command buffer that is being recorded. Copies between the same two buffers become one command. */
+struct ds_vk_recorder {
+	const struct ds_vk_api *vk;
+	VkCommandBuffer commands;
+	VkBuffer from, to;
+	uint32_t nr_regions;
+	VkBufferCopy regions[DS_VK_MAX_REGIONS];
+	bool has_copies; /* since the last barrier */
+	bool has_dispatches;
+	bool is_empty;
+};
+
+/* The decoder of tiles, ready to be dispatched. */
+struct ds_vk_decoder {
+	VkPipelineLayout layout;
+	VkPipeline pipeline;
+	uint32_t tiles_per_group;
+};
+
+/* What the shader reads; see docs/gpu-decode.md. */
+struct ds_vk_tile {
+	uint64_t src, dst; /* addresses */
+	uint32_t src_nbytes, dst_nbytes;
+};
+
+struct ds_vk_dispatch {
+	uint64_t tiles; /* address of the table */
+	uint64_t status;
+	uint32_t nr_tiles;
+};
+
+VkResult ds_vk_record_begin(struct ds_vk_recorder *r, const struct ds_vk_api *vk,
+			    VkCommandBuffer commands);
+void ds_vk_record_copy(struct ds_vk_recorder *r, VkBuffer from, uint64_t from_offset, VkBuffer to,
+		       uint64_t to_offset, uint64_t nbytes);
+/* What was copied can be read by shaders and further copies of this command buffer. */
+void ds_vk_record_copied(struct ds_vk_recorder *r);
+void ds_vk_record_decode(struct ds_vk_recorder *r, const struct ds_vk_decoder *decoder,
+			 const struct ds_vk_dispatch *dispatch);
+/* A whole image part, from a buffer: transitions, copies, and the release if `from` is not `to`. */
+void ds_vk_record_image(struct ds_vk_recorder *r, VkBuffer buffer, uint64_t offset, VkImage image,
+			const struct ds_vk_image *layout, uint32_t from_family, uint32_t to_family);
+void ds_vk_record_release(struct ds_vk_recorder *r, VkBuffer buffer, uint64_t offset,
+			  uint64_t nbytes, uint32_t from_family, uint32_t to_family);
+/* Everything is there for the host and for all that is submitted later. */
+VkResult ds_vk_record_end(struct ds_vk_recorder *r);
+
+#endif /* DS_DEVICE_VULKAN_RECORD_H */

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/* target.c: the memory side of a request: checked, and turned into what operations need. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "device/vulkan/vk.h"
+
+#define KNOWN_FLAGS ((uint32_t)DS_VULKAN_CONCURRENT | (uint32_t)DS_VULKAN_RELEASE)
+
+/* A caller's struct, which may be of an older or a younger header; see style of ds_copy_config(). */
+static bool read_detail(void *dst, uint32_t own, const void *src)
+{
+	const unsigned char *bytes = src;
+	uint32_t size;
+
+	memset(dst, 0, own);
+	if (!src)
+		return false;
+	memcpy(&size, src, sizeof(size));
+	if (size < own || size > 4096)
+		return false;
+	for (uint32_t i = own; i < size; i++) {
+		if (bytes[i])
+			return false;
+	}
+	memcpy(dst, src, own);
+	return true;
+}
+
+static struct ds_vk_target *take_state(struct ds_vk_device *d)
+{
+	struct ds_vk_target *t;
+
+	pthread_mutex_lock(&d->targets_lock);
+	t = d->free_targets;
+	if (t)
+		d->free_targets = t->next;
+	pthread_mutex_unlock(&d->targets_lock);
+	if (!t)
+		t = malloc(sizeof(*t));
+	if (t) {
+		memset(t, 0, sizeof(*t));
+		t->release_family = DS_VULKAN_NO_FAMILY;
+	}
+	return t;
+}
+
+void ds_vk_release(struct ds_device *base, struct ds_target *target)
+{
+	struct ds_vk_device *d = ds_container_of(base, struct ds_vk_device, base);
+	struct ds_vk_target *t = target->state;
+
+	if (!t)
+		return;
+	target->state = NULL;
+	ds_vk_memory_destroy(d, &t->temporary);
+	pthread_mutex_lock(&d->targets_lock);
+	t->next = d->free_targets;
+	d->free_targets = t;
+	pthread_mutex_unlock(&d->targets_lock);
+}
+
+void ds_vk_targets_fini(struct ds_vk_device *d)
+{
+	while (d->free_targets) {
+		struct ds_vk_target *t = d->free_targets;
+
+		d->free_targets = t->next;
+		free(t);
+	}
+}
+
+/* ----------------------------------------------------------------- memory */
+
+static ds_result resolve_memory(const struct ds_location *loc, uint64_t nbytes,
+				struct ds_target *target)
+{
+	if (!loc->data && nbytes)
+		return DS_ERR_INVALID_ARGUMENT;
+	if (nbytes > UINTPTR_MAX - (uintptr_t)loc->data)
+		return DS_ERR_OUT_OF_RANGE;
+	*target = (struct ds_target){
+		.address = loc->data,
+		.is_readable = true,
+		.takes_direct = true,
+		.nbytes = nbytes,
+	};
+	return DS_OK;
+}
+
+/* ---------------------------------------------------------------- buffers */
+
+static ds_result get_detail(struct ds_vk_device *d, const struct ds_location *loc,
+			    struct ds_vulkan_buffer_detail *detail)
+{
+	struct ds_vulkan_buffer known;
+
+	if (loc->detail)
+		return read_detail(detail, sizeof(*detail), loc->detail) ? DS_OK
+									 : DS_ERR_INVALID_ARGUMENT;
+	if (!ds_vk_registry_find(d, (VkBuffer)(uintptr_t)loc->object, &known))
+		return DS_ERR_INVALID_ARGUMENT;
+	*detail = (struct ds_vulkan_buffer_detail){
+		.size = sizeof(*detail),
+		.flags = DS_VULKAN_CONCURRENT,
+		.nbytes = known.nbytes,
+		.usage = known.usage,
+		.mapped = known.mapped,
+		.memory_type = known.memory_type,
+		.device_address = known.device_address,
+	};
+	return DS_OK;
+}
+
+static ds_result check_buffer(const struct ds_vk_device *d,
+			      const struct ds_vulkan_buffer_detail *detail, uint64_t offset,
+			      uint64_t nbytes, bool is_source)
+{
+	uint32_t needed =
+		is_source ? VK_BUFFER_USAGE_TRANSFER_SRC_BIT : VK_BUFFER_USAGE_TRANSFER_DST_BIT;
+
+	if ((detail->flags & ~KNOWN_FLAGS) || detail->reserved ||
+	    (detail->mapped && detail->memory_type >= d->caps.memory.memoryTypeCount) ||
+	    !(detail->usage & needed))
+		return DS_ERR_INVALID_ARGUMENT;
+	if (offset > detail->nbytes || nbytes > detail->nbytes - offset)
+		return is_source ? DS_ERR_OUT_OF_RANGE : DS_ERR_DESTINATION_TOO_SMALL;
+	return DS_OK;
+}
+
+/* Whether the bytes go through the mapping and not through staging memory. */
+static bool uses_mapping(const struct ds_vk_device *d, const struct ds_vulkan_buffer_detail *detail,
+			 VkMemoryPropertyFlags flags, uint64_t nbytes, bool is_source)
+{
+	if (!detail->mapped || !(flags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT) ||
+	    d->cfg.path == DS_VULKAN_PATH_STAGED)
+		return false;
+	if (is_source)
+		return flags & VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
+	return !(flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT) || nbytes <= d->mapped_max_nbytes;
+}
+
+static void map_target(struct ds_vk_device *d, const struct ds_vulkan_buffer_detail *detail,
+		       bool is_source, struct ds_target *target)
+{
+	VkMemoryPropertyFlags flags = 0;
+
+	if (detail->mapped)
+		flags = d->caps.memory.memoryTypes[detail->memory_type].propertyFlags;
+	if (uses_mapping(d, detail, flags, target->nbytes, is_source)) {
+		target->address = (char *)detail->mapped + target->offset;
+		target->is_readable = flags & VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
+		target->takes_direct = d->direct_types >> detail->memory_type & 1;
+	}
+	ds_vk_count(target->address ? &d->counters.mapped_targets : &d->counters.staged_targets, 1);
+}
+
+static uint64_t address_of(struct ds_vk_device *d, const struct ds_vulkan_buffer_detail *detail,
+			   VkBuffer buffer)
+{
+	const VkBufferDeviceAddressInfo info = {
+		.sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO,
+		.buffer = buffer,
+	};
+
+	if (!d->can_decode || !(detail->usage & VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT))
+		return 0;
+	return detail->device_address ? detail->device_address
+				      : d->vk.GetBufferDeviceAddress(d->device, &info);
+}
+
+static ds_result resolve_buffer(struct ds_vk_device *d, const struct ds_location *loc,
+				uint64_t nbytes, bool is_source, struct ds_target *target)
+{
+	struct ds_vulkan_buffer_detail detail;
+	struct ds_vk_target *t;
+	ds_result ret;
+
+	if (!loc->object)
+		return DS_ERR_INVALID_ARGUMENT;
+	ret = get_detail(d, loc, &detail);
+	if (!ret)
+		ret = check_buffer(d, &detail, loc->offset, nbytes, is_source);
+	if (ret)
+		return ret;
+	t = take_state(d);
+	if (!t)
+		return DS_ERR_NO_MEMORY;
+	*target = (struct ds_target){
+		.object = loc->object,
+		.offset = loc->offset,
+		.nbytes = nbytes,
+		.state = t,
+	};
+	map_target(d, &detail, is_source, target);
+	t->buffer = (VkBuffer)(uintptr_t)loc->object;
+	t->is_concurrent = detail.flags & DS_VULKAN_CONCURRENT;
+	t->address = is_source ? 0 : address_of(d, &detail, t->buffer);
+	if (t->address)
+		t->address += loc->offset;
+	if (!is_source && nbytes && (detail.flags & DS_VULKAN_RELEASE) && !t->is_concurrent &&
+	    detail.queue_family != d->caps.compute_family) {
+		t->release_family = detail.queue_family;
+		target->needs_finish = true;
+	}
+	return DS_OK;
+}
+
+/* ----------------------------------------------------------------- images */
+
+static ds_result resolve_image(struct ds_vk_device *d, const struct ds_location *loc,
+			       uint64_t nbytes, bool is_source, struct ds_target *target)
+{
+	struct ds_vulkan_image_detail detail;
+	struct ds_vk_image image;
+	struct ds_vk_target *t;
+
+	if (is_source)
+		return DS_ERR_UNSUPPORTED;
+	if (!loc->object || loc->offset || !read_detail(&detail, sizeof(detail), loc->detail) ||
+	    (detail.flags & ~KNOWN_FLAGS) || !ds_vk_image_init(&image, &detail) ||
+	    nbytes != image.nbytes)
+		return DS_ERR_INVALID_ARGUMENT;
+	t = take_state(d);
+	if (!t)
+		return DS_ERR_NO_MEMORY;
+	t->is_image = true;
+	t->image = image;
+	t->is_concurrent = detail.flags & DS_VULKAN_CONCURRENT;
+	if ((detail.flags & DS_VULKAN_RELEASE) && !t->is_concurrent &&
+	    detail.queue_family != d->caps.compute_family)
+		t->release_family = detail.queue_family;
+	*target = (struct ds_target){
+		.needs_finish = true,
+		.object = loc->object,
+		.nbytes = nbytes,
+		.state = t,
+	};
+	ds_vk_count(&d->counters.staged_targets, 1);
+	return DS_OK;
+}
+
+ds_result ds_vk_resolve(struct ds_device *base, const struct ds_location *loc, uint64_t nbytes,
+			bool is_source, struct ds_target *target)
+{
+	struct ds_vk_device *d = ds_container_of(base, struct ds_vk_device, base);
+
+	switch (loc->kind) {
+	case DS_LOCATION_NONE:
+		return DS_ERR_INVALID_ARGUMENT;
+	case DS_LOCATION_MEMORY:
+		return resolve_memory(loc, nbytes, target);
+	case DS_LOCATION_VULKAN_BUFFER:
+		return resolve_buffer(d, loc, nbytes, is_source, target);
+	case DS_LOCATION_VULKAN_IMAGE:
+		return resolve_image(d, loc, nbytes, is_source, target);
+	default:
+		return DS_ERR_UNSUPPORTED;
+	}
+}

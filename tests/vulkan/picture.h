@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* picture.h: an image on a backend's device, and what is in it. */
+#ifndef TESTS_VULKAN_PICTURE_H
+#define TESTS_VULKAN_PICTURE_H
+
+#include "rig.h"
+
+struct picture {
+	struct ds_vulkan_handles handles;
+	VkImage image;
+	VkDeviceMemory memory;
+	VkFormat format;
+	uint32_t width, height, depth, nr_mips, nr_layers;
+};
+
+void picture_create(struct picture *p, struct rig *g, VkFormat format, VkExtent3D extent,
+		    uint32_t nr_mips, uint32_t nr_layers);
+void picture_destroy(struct picture *p);
+/* All of one subresource, which is in this layout, as tight rows. The caller frees them. */
+uint8_t *picture_read(struct picture *p, struct rig *g, uint32_t mip, uint32_t layer,
+		      VkImageLayout layout, uint64_t nbytes);
+/* Gives all of it this layout and one value. */
+void picture_clear(struct picture *p, struct rig *g, VkImageLayout layout, float value);
+
+#endif /* TESTS_VULKAN_PICTURE_H */

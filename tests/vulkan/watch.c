@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: MIT */
+/* watch.c: see watch.h. */
+#include "watch.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/require.h"
+
+#define MAX_DEVICES 4
+#define MAX_WAITS   8
+
+struct watch watch = { .submits_left = -1 };
+
+/* What the loader gave; the same functions for all devices, as they are its trampolines. */
+static struct {
+	PFN_vkGetInstanceProcAddr GetInstanceProcAddr;
+	PFN_vkCreateInstance CreateInstance;
+	PFN_vkDestroyInstance DestroyInstance;
+	PFN_vkCreateDevice CreateDevice;
+	PFN_vkGetDeviceProcAddr GetDeviceProcAddr;
+	PFN_vkDestroyDevice DestroyDevice;
+	PFN_vkQueueSubmit2 QueueSubmit2;
+	PFN_vkAllocateMemory AllocateMemory;
+	PFN_vkFreeMemory FreeMemory;
+	PFN_vkCreateSemaphore CreateSemaphore;
+	PFN_vkDestroySemaphore DestroySemaphore;
+	PFN_vkSignalSemaphore SignalSemaphore;
+	PFN_vkGetPhysicalDeviceQueueFamilyProperties GetPhysicalDeviceQueueFamilyProperties;
+	PFN_vkGetDeviceQueue GetDeviceQueue;
+	PFN_vkCreateCommandPool CreateCommandPool;
+	PFN_vkCreateBuffer CreateBuffer;
+	PFN_vkCmdPipelineBarrier2 CmdPipelineBarrier2;
+} next;
+
+/*
+ * Many queues where there is one: with DS_TEST_QUEUES=1 the device shows a family for copies and one for
+ * compute besides its own, and all their queues are the one that there is. What is submitted to
+ * them runs in the order of submits, so nothing waits for ever; what the library does with
+ * several queues is what it would do with real ones.
+ */
+enum {
+	FAMILY_ALL,
+	FAMILY_TRANSFER,
+	FAMILY_COMPUTE,
+	NR_FAMILIES
+};
+static bool shows_families;
+
+/*
+ * What is held back waits on the GPU for a semaphore. With the layers it waits in its submit: these
+ * lose count where the host raises what a queue waits for already (and say that they do).
+ * One device at a time is enough for the tests.
+ */
+static struct {
+	pthread_mutex_t lock; /* guards all below */
+	pthread_cond_t opens;
+	VkDevice device;
+	VkSemaphore gate;
+	uint64_t opened; /* its value */
+	uint64_t wanted; /* what submits wait for */
+} gate = { .lock = PTHREAD_MUTEX_INITIALIZER, .opens = PTHREAD_COND_INITIALIZER };
+
+static VkDebugUtilsMessengerEXT messenger;
+
+static VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity,
+						 VkDebugUtilsMessageTypeFlagsEXT types,
+						 const VkDebugUtilsMessengerCallbackDataEXT *data,
+						 void *user)
+{
+	(void)severity;
+	(void)types;
+	(void)user;
+	atomic_fetch_add(&watch.messages, 1);
+	fprintf(stderr, "validation: %s\n", data->pMessage);
+	return VK_FALSE;
+}
+
+static const VkDebugUtilsMessengerCreateInfoEXT messenger_info = {
+	.sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_MESSENGER_CREATE_INFO_EXT,
+	.messageSeverity = VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT |
+			   VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT,
+	.messageType = VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT |
+		       VK_DEBUG_UTILS_MESSAGE_TYPE_PERFORMANCE_BIT_EXT,
+	.pfnUserCallback = on_message,
+};
+
+static VkResult create_with_layers(const VkInstanceCreateInfo *info, VkInstance *out)
+{
+	static const char *const layers[] = { "VK_LAYER_KHRONOS_validation" };
+	static const char *const extensions[] = { VK_EXT_DEBUG_UTILS_EXTENSION_NAME };
+	static const VkValidationFeatureEnableEXT enabled[] = {
+		VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT,
+	};
+	const VkValidationFeaturesEXT features = {
+		.sType = VK_STRUCTURE_TYPE_VALIDATION_FEATURES_EXT,
+		.enabledValidationFeatureCount = 1,
+		.pEnabledValidationFeatures = enabled,
+	};
+	VkDebugUtilsMessengerCreateInfoEXT debug = messenger_info;
+	VkInstanceCreateInfo with = *info;
+
+	/* The library and the tests enable nothing themselves. */
+	REQUIRE(!info->pNext && !info->enabledExtensionCount && !info->enabledLayerCount);
+	debug.pNext = &features;
+	with.pNext = &debug;
+	with.enabledLayerCount = 1;
+	with.ppEnabledLayerNames = layers;
+	with.enabledExtensionCount = 1;
+	with.ppEnabledExtensionNames = extensions;
+	return next.CreateInstance(&with, NULL, out);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL create_instance(const VkInstanceCreateInfo *info,
+						      const VkAllocationCallbacks *alloc,
+						      VkInstance *out)
+{
+	PFN_vkCreateDebugUtilsMessengerEXT create;
+	const char *wish = getenv("DS_TEST_LAYERS");
+	VkResult result = VK_ERROR_LAYER_NOT_PRESENT;
+
+	if (!wish || strcmp(wish, "0") != 0)
+		result = create_with_layers(info, out);
+	atomic_store(&watch.has_layers, result == VK_SUCCESS);
+	if (result) {
+		result = next.CreateInstance(info, alloc, out);
+	} else {
+		create = (PFN_vkCreateDebugUtilsMessengerEXT)next.GetInstanceProcAddr(
+			*out, "vkCreateDebugUtilsMessengerEXT");
+		REQUIRE_CMP(create(*out, &messenger_info, NULL, &messenger), ==, VK_SUCCESS);
+	}
+	if (!result)
+		atomic_fetch_add(&watch.instances, 1);
+	return result;
+}
+
+static VKAPI_ATTR void VKAPI_CALL destroy_instance(VkInstance instance,
+						   const VkAllocationCallbacks *alloc)
+{
+	PFN_vkDestroyDebugUtilsMessengerEXT destroy;
+
+	if (messenger) {
+		destroy = (PFN_vkDestroyDebugUtilsMessengerEXT)next.GetInstanceProcAddr(
+			instance, "vkDestroyDebugUtilsMessengerEXT");
+		destroy(instance, messenger, NULL);
+		messenger = VK_NULL_HANDLE;
+	}
+	next.DestroyInstance(instance, alloc);
+	atomic_fetch_sub(&watch.instances, 1);
+}
+
+static int keep_library(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	(void)size;
+	(void)arg;
+	if (info->dlpi_name && *info->dlpi_name)
+		(void)dlopen(info->dlpi_name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+	return 0;
+}
+
+/* Layers and drivers stay: what they keep for the next time is no leak. */
+static void keep_libraries(void)
+{
+	static atomic_bool is_done;
+
+	if (!atomic_exchange(&is_done, true))
+		dl_iterate_phdr(keep_library, NULL);
+}
+
+#define LOAD(device, name) next.name = (PFN_vk##name)next.GetDeviceProcAddr(device, "vk" #name)
+
+/* ------------------------------------------------------- more queues */
+
+static VKAPI_ATTR void VKAPI_CALL get_families(VkPhysicalDevice physical, uint32_t *nr,
+					       VkQueueFamilyProperties *families)
+{
+	uint32_t one = 1;
+	VkQueueFamilyProperties real;
+
+	if (!families) {
+		*nr = NR_FAMILIES;
+		return;
+	}
+	REQUIRE_CMP(*nr, >=, NR_FAMILIES);
+	*nr = NR_FAMILIES;
+	next.GetPhysicalDeviceQueueFamilyProperties(physical, &one, &real);
+	for (unsigned i = 0; i < NR_FAMILIES; i++)
+		families[i] = real;
+	families[FAMILY_TRANSFER].queueFlags = VK_QUEUE_TRANSFER_BIT;
+	families[FAMILY_TRANSFER].queueCount = 2;
+	families[FAMILY_COMPUTE].queueFlags = VK_QUEUE_COMPUTE_BIT | VK_QUEUE_TRANSFER_BIT;
+	families[FAMILY_COMPUTE].queueCount = 8;
+}
+
+static VkResult create_with_one_queue(VkPhysicalDevice physical, const VkDeviceCreateInfo *info,
+				      VkDevice *out)
+{
+	const float priority = 1;
+	const VkDeviceQueueCreateInfo queue = {
+		.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+		.queueCount = 1,
+		.pQueuePriorities = &priority,
+	};
+	VkDeviceCreateInfo changed = *info;
+
+	changed.queueCreateInfoCount = 1;
+	changed.pQueueCreateInfos = &queue;
+	return next.CreateDevice(physical, &changed, NULL, out);
+}
+
+static VKAPI_ATTR void VKAPI_CALL get_queue(VkDevice device, uint32_t family, uint32_t index,
+					    VkQueue *out)
+{
+	REQUIRE_CMP(family, <, NR_FAMILIES);
+	REQUIRE_CMP(index, <, 8);
+	next.GetDeviceQueue(device, 0, 0, out);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL create_pool(VkDevice device,
+						  const VkCommandPoolCreateInfo *info,
+						  const VkAllocationCallbacks *alloc,
+						  VkCommandPool *out)
+{
+	VkCommandPoolCreateInfo changed = *info;
+
+	REQUIRE_CMP(info->queueFamilyIndex, <, NR_FAMILIES);
+	changed.queueFamilyIndex = 0;
+	return next.CreateCommandPool(device, &changed, alloc, out);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL create_buffer(VkDevice device, const VkBufferCreateInfo *info,
+						    const VkAllocationCallbacks *alloc,
+						    VkBuffer *out)
+{
+	VkBufferCreateInfo changed = *info;
+
+	for (uint32_t i = 0; i < info->queueFamilyIndexCount; i++)
+		REQUIRE_CMP(info->pQueueFamilyIndices[i], <, NR_FAMILIES);
+	changed.sharingMode = VK_SHARING_MODE_EXCLUSIVE;
+	changed.queueFamilyIndexCount = 0;
+	changed.pQueueFamilyIndices = NULL;
+	return next.CreateBuffer(device, &changed, alloc, out);
+}
+
+/* A release to a family that is none: the layout changes all the same, and is counted. */
+static VKAPI_ATTR void VKAPI_CALL pipeline_barrier(VkCommandBuffer commands,
+						   const VkDependencyInfo *info)
+{
+	VkImageMemoryBarrier2 image;
+	VkBufferMemoryBarrier2 buffer;
+	VkDependencyInfo changed = *info;
+
+	REQUIRE(info->imageMemoryBarrierCount <= 1 && info->bufferMemoryBarrierCount <= 1);
+	if (info->imageMemoryBarrierCount) {
+		image = info->pImageMemoryBarriers[0];
+		if (image.srcQueueFamilyIndex != image.dstQueueFamilyIndex)
+			atomic_fetch_add(&watch.releases, 1);
+		image.srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED;
+		image.dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED;
+		changed.pImageMemoryBarriers = &image;
+	}
+	if (info->bufferMemoryBarrierCount) {
+		buffer = info->pBufferMemoryBarriers[0];
+		if (buffer.srcQueueFamilyIndex != buffer.dstQueueFamilyIndex)
+			atomic_fetch_add(&watch.releases, 1);
+		buffer.srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED;
+		buffer.dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED;
+		changed.pBufferMemoryBarriers = &buffer;
+	}
+	next.CmdPipelineBarrier2(commands, &changed);
+}
+
+bool watch_shows_families(void)
+{
+	return shows_families;
+}
+
+/* ------------------------------------------------------------ devices */
+
+static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
+						    const VkDeviceCreateInfo *info,
+						    const VkAllocationCallbacks *alloc,
+						    VkDevice *out)
+{
+	const VkSemaphoreTypeCreateInfo type = {
+		.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
+		.semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE,
+	};
+	const VkSemaphoreCreateInfo semaphore = {
+		.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO,
+		.pNext = &type,
+	};
+	VkResult result = shows_families ? create_with_one_queue(physical, info, out)
+					 : next.CreateDevice(physical, info, alloc, out);
+
+	if (result)
+		return result;
+	keep_libraries();
+	LOAD(*out, DestroyDevice);
+	LOAD(*out, QueueSubmit2);
+	LOAD(*out, AllocateMemory);
+	LOAD(*out, FreeMemory);
+	LOAD(*out, CreateSemaphore);
+	LOAD(*out, DestroySemaphore);
+	LOAD(*out, SignalSemaphore);
+	LOAD(*out, GetDeviceQueue);
+	LOAD(*out, CreateCommandPool);
+	LOAD(*out, CreateBuffer);
+	LOAD(*out, CmdPipelineBarrier2);
+	pthread_mutex_lock(&gate.lock);
+	REQUIRE(!gate.device);
+	gate.device = *out;
+	gate.opened = 0;
+	gate.wanted = 0;
+	REQUIRE_CMP(next.CreateSemaphore(*out, &semaphore, NULL, &gate.gate), ==, VK_SUCCESS);
+	pthread_mutex_unlock(&gate.lock);
+	atomic_fetch_add(&watch.devices, 1);
+	return VK_SUCCESS;
+}
+
+static VKAPI_ATTR void VKAPI_CALL destroy_device(VkDevice device,
+						 const VkAllocationCallbacks *alloc)
+{
+	pthread_mutex_lock(&gate.lock);
+	next.DestroySemaphore(device, gate.gate, NULL);
+	gate.device = NULL;
+	pthread_mutex_unlock(&gate.lock);
+	next.DestroyDevice(device, alloc);
+	atomic_fetch_sub(&watch.devices, 1);
+}
+
+static bool is_to_fail(void)
+{
+	int left = atomic_load(&watch.submits_left);
+
+	if (left > 0)
+		atomic_fetch_sub(&watch.submits_left, 1);
+	return !left;
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL submit(VkQueue queue, uint32_t count,
+					     const VkSubmitInfo2 *infos, VkFence fence)
+{
+	VkSemaphoreSubmitInfo waits[MAX_WAITS];
+	VkSubmitInfo2 info = infos[0];
+
+	REQUIRE_CMP(count, ==, 1);
+	if (is_to_fail())
+		return (VkResult)atomic_load(&watch.submit_error);
+	atomic_fetch_add(&watch.submits, 1);
+	pthread_mutex_lock(&gate.lock);
+	while (atomic_load(&watch.has_layers) && gate.wanted > gate.opened)
+		pthread_cond_wait(&gate.opens, &gate.lock);
+	if (gate.wanted > gate.opened) {
+		REQUIRE_CMP(info.waitSemaphoreInfoCount, <, MAX_WAITS);
+		if (info.waitSemaphoreInfoCount)
+			memcpy(waits, info.pWaitSemaphoreInfos,
+			       info.waitSemaphoreInfoCount * sizeof(waits[0]));
+		waits[info.waitSemaphoreInfoCount++] = (VkSemaphoreSubmitInfo){
+			.sType = VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO,
+			.semaphore = gate.gate,
+			.value = gate.wanted,
+			.stageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT,
+		};
+		info.pWaitSemaphoreInfos = waits;
+	}
+	pthread_mutex_unlock(&gate.lock);
+	return next.QueueSubmit2(queue, 1, &info, fence);
+}
+
+void watch_hold(void)
+{
+	pthread_mutex_lock(&gate.lock);
+	gate.wanted = gate.opened + 1;
+	pthread_mutex_unlock(&gate.lock);
+}
+
+void watch_let_go(void)
+{
+	VkSemaphoreSignalInfo info = { .sType = VK_STRUCTURE_TYPE_SEMAPHORE_SIGNAL_INFO };
+
+	pthread_mutex_lock(&gate.lock);
+	if (gate.wanted > gate.opened) {
+		gate.opened = gate.wanted;
+		info.semaphore = gate.gate;
+		info.value = gate.opened;
+		REQUIRE_CMP(next.SignalSemaphore(gate.device, &info), ==, VK_SUCCESS);
+		pthread_cond_broadcast(&gate.opens);
+	}
+	pthread_mutex_unlock(&gate.lock);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL allocate(VkDevice device, const VkMemoryAllocateInfo *info,
+					       const VkAllocationCallbacks *alloc,
+					       VkDeviceMemory *out)
+{
+	VkResult result = next.AllocateMemory(device, info, alloc, out);
+
+	if (!result)
+		atomic_fetch_add(&watch.allocations, 1);
+	return result;
+}
+
+static VKAPI_ATTR void VKAPI_CALL release(VkDevice device, VkDeviceMemory memory,
+					  const VkAllocationCallbacks *alloc)
+{
+	if (memory)
+		atomic_fetch_sub(&watch.allocations, 1);
+	next.FreeMemory(device, memory, alloc);
+}
+
+static PFN_vkVoidFunction family_function(const char *name)
+{
+	static const struct {
+		const char *name;
+		PFN_vkVoidFunction function;
+	} functions[] = {
+		{ "vkGetDeviceQueue", (PFN_vkVoidFunction)get_queue },
+		{ "vkCreateCommandPool", (PFN_vkVoidFunction)create_pool },
+		{ "vkCreateBuffer", (PFN_vkVoidFunction)create_buffer },
+		{ "vkCmdPipelineBarrier2", (PFN_vkVoidFunction)pipeline_barrier },
+	};
+
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		if (!strcmp(name, functions[i].name))
+			return functions[i].function;
+	}
+	return NULL;
+}
+
+static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_device_proc_addr(VkDevice device,
+								     const char *name)
+{
+	if (!strcmp(name, "vkDestroyDevice"))
+		return (PFN_vkVoidFunction)destroy_device;
+	if (!strcmp(name, "vkQueueSubmit2"))
+		return (PFN_vkVoidFunction)submit;
+	if (!strcmp(name, "vkAllocateMemory"))
+		return (PFN_vkVoidFunction)allocate;
+	if (!strcmp(name, "vkFreeMemory"))
+		return (PFN_vkVoidFunction)release;
+	return shows_families && family_function(name) ? family_function(name)
+						       : next.GetDeviceProcAddr(device, name);
+}
+
+PFN_vkVoidFunction watch_get_instance_proc_addr(VkInstance instance, const char *name)
+{
+	if (!strcmp(name, "vkCreateInstance"))
+		return (PFN_vkVoidFunction)create_instance;
+	if (instance) {
+		next.CreateDevice =
+			(PFN_vkCreateDevice)next.GetInstanceProcAddr(instance, "vkCreateDevice");
+		next.GetDeviceProcAddr = (PFN_vkGetDeviceProcAddr)next.GetInstanceProcAddr(
+			instance, "vkGetDeviceProcAddr");
+		next.DestroyInstance = (PFN_vkDestroyInstance)next.GetInstanceProcAddr(
+			instance, "vkDestroyInstance");
+	}
+	if (shows_families && !strcmp(name, "vkGetPhysicalDeviceQueueFamilyProperties")) {
+		next.GetPhysicalDeviceQueueFamilyProperties =
+			(PFN_vkGetPhysicalDeviceQueueFamilyProperties)next.GetInstanceProcAddr(
+				instance, name);
+		return (PFN_vkVoidFunction)get_families;
+	}
+	if (!strcmp(name, "vkDestroyInstance"))
+		return (PFN_vkVoidFunction)destroy_instance;
+	if (!strcmp(name, "vkCreateDevice"))
+		return (PFN_vkVoidFunction)create_device;
+	if (!strcmp(name, "vkGetDeviceProcAddr"))
+		return (PFN_vkVoidFunction)get_device_proc_addr;
+	return next.GetInstanceProcAddr(instance, name);
+}
+
+bool watch_open(void)
+{
+	void *library = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
+	void *symbol = library ? dlsym(library, "vkGetInstanceProcAddr") : NULL;
+
+	if (!symbol) {
+		fprintf(stderr, "no Vulkan loader here\n");
+		return false;
+	}
+	setenv("VK_LAYER_ENABLES",
+	       "VALIDATION_CHECK_ENABLE_SYNCHRONIZATION_VALIDATION_QUEUE_SUBMIT", 1);
+	shows_families = getenv("DS_TEST_QUEUES");
+	memcpy(&next.GetInstanceProcAddr, &symbol, sizeof(symbol));
+	next.CreateInstance =
+		(PFN_vkCreateInstance)next.GetInstanceProcAddr(NULL, "vkCreateInstance");
+	return next.CreateInstance;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watch.h: stands between the library and the Vulkan loader.
+ *
+ * Turns the validation layers on and counts their messages, counts submits, makes them fail, and
+ * holds back what was submitted until it is let go. One for the whole process.
+ */
+#ifndef TESTS_VULKAN_WATCH_H
+#define TESTS_VULKAN_WATCH_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#define VK_NO_PROTOTYPES
+#include <vulkan/vulkan_core.h>
+
+struct watch {
+	atomic_uint messages; /* of the validation layers: printed too */
+	atomic_uint submits;
+	atomic_int submits_left; /* before all others fail with submit_error; negative: none does */
+	atomic_int submit_error;
+	atomic_uint allocations; /* of device memory, that are not freed */
+	atomic_uint releases;	 /* of ownership; with several families only */
+	atomic_uint devices;	 /* that exist */
+	atomic_uint instances;
+	atomic_bool has_layers; /* they were found */
+};
+extern struct watch watch;
+
+/* False, with a sentence on stderr: there is no loader or no device. */
+bool watch_open(void);
+
+/* For ds_vulkan_config, and for the tests themselves. */
+PFN_vkVoidFunction watch_get_instance_proc_addr(VkInstance instance, const char *name);
+
+/* Whether the device shows more queue families than it has: see watch.c. */
+bool watch_shows_families(void);
+
+/* What is submitted from now on does not begin before the next watch_let_go(). */
+void watch_hold(void);
+void watch_let_go(void);
+
+#endif /* TESTS_VULKAN_WATCH_H */
