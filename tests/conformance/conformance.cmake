@@ -8,7 +8,8 @@ set(DS_CONFORMANCE_BACKENDS cpu fake fake_device fake_decoder io_uring vulkan)
 set(on_gds read cancel completion)
 set(on_gds_decoder codec)
 set(tests_dir "${PROJECT_SOURCE_DIR}/tests")
-set(DS_CONFORMANCE_HARNESS
+# Compiled once for all programs.
+add_library(conformance_harness OBJECT
 	"${tests_dir}/conformance/suite.c"
 	"${tests_dir}/conformance/backends.c"
 	"${tests_dir}/fake/fake_engine.c"
@@ -18,6 +19,9 @@ set(DS_CONFORMANCE_HARNESS
 	"${tests_dir}/fake/fake_cuda_open.c"
 	"${tests_dir}/support/require.c"
 	"${tests_dir}/support/testdata.c")
+ds_test_compile_options(conformance_harness)
+target_link_libraries(conformance_harness PRIVATE ds_runtime_static PkgConfig::DS_CMOCKA)
+set(DS_CONFORMANCE_HARNESS $<TARGET_OBJECTS:conformance_harness>)
 
 foreach(topic IN ITEMS read write codec completion cancel capacity priority staging
 		bad_input stats)
