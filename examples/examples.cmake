@@ -4,4 +4,12 @@ set(DS_EXAMPLES
 	epoll_loop
 	gdeflate_codec
 	read_file
-	stream_assets)
+	stream_assets
+	vulkan_upload)
+# These call Vulkan themselves.
+if(DS_HAVE_VULKAN)
+	find_library(DS_VULKAN_LIBRARY vulkan)
+	if(DS_VULKAN_LIBRARY)
+		list(APPEND DS_EXAMPLES vulkan_share_device vulkan_texture)
+	endif()
+endif()

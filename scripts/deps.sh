@@ -82,10 +82,10 @@ test|optional|has_compiler g++ c++|g++|gcc|tries the headers and the library fro
 test|optional|has_command clang|clang|clang|second compiler, and fuzzing
 test|optional|has_fuzzer|$(clang_runtime_package)|compiler-rt|sanitizers and fuzzing with clang
 test|optional|has_command clang-format-14|clang-format-14|-|checks how the code is formatted
-test|optional|has_command glslc|glslc|shaderc|compiles the shaders
-test|optional|has_file /usr/include/vulkan/vulkan_core.h|libvulkan-dev|vulkan-headers|the GPU decoder's tests
-test|optional|has_vulkan_driver|mesa-vulkan-drivers libvulkan1|vulkan-swrast vulkan-icd-loader|runs them without a GPU
-test|optional|has_validation|vulkan-validationlayers|vulkan-validation-layers|checks how they use Vulkan
+build|optional|has_command glslc|glslc|shaderc|compiles the shaders of the Vulkan backend
+build|optional|has_file /usr/include/vulkan/vulkan_core.h|libvulkan-dev|vulkan-headers|Vulkan backend
+test|optional|has_vulkan_driver|mesa-vulkan-drivers libvulkan1|vulkan-swrast vulkan-icd-loader|runs the Vulkan backend without a GPU
+test|optional|has_validation|vulkan-validationlayers|vulkan-validation-layers|checks how it uses Vulkan
 test|optional|has_command spirv-val|spirv-tools|spirv-tools|checks the shaders
 demo|optional|has_freedoom|freedoom|-|real game data to load (unpacked, not installed)
 bench|optional|has_command gnuplot|gnuplot-nox|gnuplot|draws the charts

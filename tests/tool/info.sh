@@ -7,7 +7,7 @@ run 0 "$dstool" info
 for part in io_uring Vulkan CUDA cuFile; do
 	grep -Eq "^$part: (present|not available: .+)" stdout || fail "nothing about $part"
 done
-grep -Eq "^  backends  .*[ )]cpu$" stdout || fail "the CPU backend is not there"
+grep -Eq "^  backends  .*[ )]cpu( |$)" stdout || fail "the CPU backend is not there"
 says "codecs           gdeflate" stdout
 says "$(uname -r)" stdout
 says "memlock" stdout

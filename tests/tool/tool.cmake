@@ -11,7 +11,7 @@ endfunction()
 
 if(TARGET dstool)
 	foreach(name IN ITEMS usage info roundtrip pipes threads output hostile interrupt progress
-			load load_bad load_interrupt memlock bench zstd)
+			load load_bad load_interrupt memlock bench zstd vulkan)
 		ds_tool_test(${name})
 	endforeach()
 	add_executable(no_uring "${PROJECT_SOURCE_DIR}/tests/tool/no_uring.c")

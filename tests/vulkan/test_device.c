@@ -412,6 +412,81 @@ static void callers_buffers(void)
 	own_close(&o);
 }
 
+/* An exclusive buffer stays on one family, and is released from there at the end. */
+static void released(void)
+{
+	struct ds_vulkan_config v = staged();
+	struct ds_vulkan_buffer_detail d = DS_VULKAN_BUFFER_DETAIL_INIT;
+	struct ds_vulkan_buffer buf;
+	struct ds_vulkan_handles h;
+	struct ds_request r;
+	struct ds_file *file;
+	unsigned before;
+	struct rig g;
+
+	if (!watch_shows_families())
+		return;
+	v.decode = DS_VULKAN_DECODE_GPU;
+	rig_open(&g, &v, NULL);
+	h = handles_of(&g);
+	REQUIRE_CMP(h.nr_families, ==, 2);
+	buf = rig_buffer(&g, 2 * MIB);
+	file = rig_pattern_file(&g, "data", 2 * MIB, 2, 0);
+	d.nbytes = 2 * MIB;
+	d.usage = buf.usage;
+	d.flags = DS_VULKAN_RELEASE;
+	d.queue_family = 0;
+	r = to_buffer(file, 0, 2 * MIB, &buf, 0);
+	r.destination.detail = &d;
+	before = atomic_load(&watch.releases);
+	run_ok(g.q, &r);
+	REQUIRE_CMP(atomic_load(&watch.releases), ==, before + 1);
+	/* Not to the family that has it, nor of what is concurrent. */
+	d.queue_family = h.queue_family;
+	run_ok(g.q, &r);
+	d.queue_family = 0;
+	d.flags |= DS_VULKAN_CONCURRENT;
+	run_ok(g.q, &r);
+	REQUIRE_CMP(atomic_load(&watch.releases), ==, before + 1);
+	rig_require_pattern(&g, &buf, 0, 2 * MIB, 2, 0);
+	ds_file_close(file);
+	ds_vulkan_buffer_destroy(g.be, &buf);
+	rig_close(&g);
+}
+
+/* What one queue has written, others overwrite and read, again and again. */
+static void from_queue_to_queue(void)
+{
+	struct ds_vulkan_config v = staged();
+	struct ds_vulkan_buffer buf;
+	struct ds_vulkan_device_info info = DS_VULKAN_DEVICE_INFO_INIT;
+	struct ds_request r;
+	struct ds_file *file;
+	struct rig g;
+
+	rig_open(&g, &v, NULL);
+	REQUIRE_OK(ds_vulkan_get_device_info(g.be, &info));
+	if (watch_shows_families()) {
+		REQUIRE_CMP(info.nr_compute_queues, ==, 2);
+		REQUIRE_CMP(info.nr_transfer_queues, >, 0);
+	}
+	buf = rig_buffer(&g, MIB);
+	file = rig_pattern_file(&g, "data", 2 * MIB, 2, 0);
+	for (unsigned i = 0; i < 20; i++) {
+		/* Large ones go to the copy queues, small ones do not. */
+		r = to_buffer(file, i * 512, MIB, &buf, 0);
+		run_ok(g.q, &r);
+		r = to_buffer(file, MIB, 1000, &buf, 500);
+		run_ok(g.q, &r);
+		rig_require_pattern(&g, &buf, 0, 500, 2, i * 512);
+		rig_require_pattern(&g, &buf, 500, 1000, 2, MIB);
+		rig_require_pattern(&g, &buf, 1500, MIB - 1500, 2, i * 512 + 1500);
+	}
+	ds_file_close(file);
+	ds_vulkan_buffer_destroy(g.be, &buf);
+	rig_close(&g);
+}
+
 /* Half-made backends: the earlier one came back, and failed later. */
 static void bad_configurations(void)
 {
@@ -636,14 +711,14 @@ static void shut_down_in_flight(void)
 
 	v.decode = DS_VULKAN_DECODE_GPU;
 	rig_open(&g, &v, NULL);
-	buf = rig_buffer(&g, 4 * MIB);
+	buf = rig_buffer(&g, 8 * MIB);
 	file = rig_pattern_file(&g, "data", 4 * MIB, 2, 0);
 	REQUIRE(stream_make(&st, DS_CODEC_GDEFLATE, 70000, 5));
 	watch_hold();
 	for (unsigned i = 0; i < 40; i++) {
-		r = to_buffer(file, i * 1000, 100000, &buf, i * 50000);
+		r = to_buffer(file, i * 1000, 100000, &buf, i * 100000);
 		enqueue(g.q, &r);
-		r = to_buffer(NULL, 0, st.nbytes, &buf, 3 * MIB + i);
+		r = to_buffer(NULL, 0, st.nbytes, &buf, 4 * MIB + i * 70000);
 		r.source = (struct ds_location){ .kind = DS_LOCATION_MEMORY, .nbytes = st.nbytes };
 		r.source.data = st.bytes;
 		r.codec = DS_CODEC_GDEFLATE;
@@ -780,6 +855,8 @@ int main(int argc, char **argv)
 		RIG_TEST(raises_semaphores),
 		RIG_TEST(shared_with_the_caller),
 		RIG_TEST(callers_buffers),
+		RIG_TEST(released),
+		RIG_TEST(from_queue_to_queue),
 		RIG_TEST(bad_configurations),
 		RIG_TEST(chosen_by_name_and_uuid),
 		RIG_TEST(slow_is_not_done),

@@ -292,6 +292,37 @@ static void region(void)
 	rig_close(&g);
 }
 
+/* Each layer is released by a barrier of its own. */
+static void released(void)
+{
+	static const VkExtent3D extent = { 16, 16, 1 };
+	struct ds_vulkan_image_detail d;
+	struct ds_request r;
+	struct ds_file *file;
+	struct picture p;
+	struct rig g;
+	unsigned before;
+	uint64_t nbytes;
+
+	if (!watch_shows_families())
+		return;
+	rig_open(&g, NULL, NULL);
+	picture_create(&p, &g, rgba8.format, extent, 1, 3);
+	d = detail_of(&p, &rgba8, false);
+	d.flags = DS_VULKAN_RELEASE;
+	d.queue_family = 0;
+	nbytes = ds_vulkan_image_nbytes(&d);
+	r = to_image(NULL, 0, nbytes, &p, &d);
+	file = data_file(&g, nbytes, DS_CODEC_NONE, 0, &r);
+	before = atomic_load(&watch.releases);
+	run_ok(g.q, &r);
+	REQUIRE_CMP(atomic_load(&watch.releases), ==, before + 3);
+	require_all(&p, &g, &rgba8, false, 0, 0, nbytes);
+	ds_file_close(file);
+	picture_destroy(&p);
+	rig_close(&g);
+}
+
 static void refuse(struct rig *g, struct ds_request *r)
 {
 	REQUIRE_RESULT(ds_queue_enqueue(g->q, r, NULL), DS_ERR_INVALID_ARGUMENT);
@@ -370,7 +401,7 @@ int main(int argc, char **argv)
 {
 	static const struct rig_entry tests[] = {
 		RIG_TEST(all_subresources), RIG_TEST(blocks_of_texels), RIG_TEST(in_parts),
-		RIG_TEST(region),	    RIG_TEST(refusals),
+		RIG_TEST(released),	    RIG_TEST(region),		RIG_TEST(refusals),
 	};
 
 	return rig_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));

@@ -30,7 +30,26 @@ static struct {
 	PFN_vkCreateSemaphore CreateSemaphore;
 	PFN_vkDestroySemaphore DestroySemaphore;
 	PFN_vkSignalSemaphore SignalSemaphore;
+	PFN_vkGetPhysicalDeviceQueueFamilyProperties GetPhysicalDeviceQueueFamilyProperties;
+	PFN_vkGetDeviceQueue GetDeviceQueue;
+	PFN_vkCreateCommandPool CreateCommandPool;
+	PFN_vkCreateBuffer CreateBuffer;
+	PFN_vkCmdPipelineBarrier2 CmdPipelineBarrier2;
 } next;
+
+/*
+ * Many queues where there is one: with DS_TEST_QUEUES=1 the device shows a family for copies and one for
+ * compute besides its own, and all their queues are the one that there is. What is submitted to
+ * them runs in the order of submits, so nothing waits for ever; what the library does with
+ * several queues is what it would do with real ones.
+ */
+enum {
+	FAMILY_ALL,
+	FAMILY_TRANSFER,
+	FAMILY_COMPUTE,
+	NR_FAMILIES
+};
+static bool shows_families;
 
 /*
  * What is held back waits on the GPU for a semaphore. With the layers it waits in its submit: these
@@ -154,6 +173,114 @@ static void keep_libraries(void)
 
 #define LOAD(device, name) next.name = (PFN_vk##name)next.GetDeviceProcAddr(device, "vk" #name)
 
+/* ------------------------------------------------------- more queues */
+
+static VKAPI_ATTR void VKAPI_CALL get_families(VkPhysicalDevice physical, uint32_t *nr,
+					       VkQueueFamilyProperties *families)
+{
+	uint32_t one = 1;
+	VkQueueFamilyProperties real;
+
+	if (!families) {
+		*nr = NR_FAMILIES;
+		return;
+	}
+	REQUIRE_CMP(*nr, >=, NR_FAMILIES);
+	*nr = NR_FAMILIES;
+	next.GetPhysicalDeviceQueueFamilyProperties(physical, &one, &real);
+	for (unsigned i = 0; i < NR_FAMILIES; i++)
+		families[i] = real;
+	families[FAMILY_TRANSFER].queueFlags = VK_QUEUE_TRANSFER_BIT;
+	families[FAMILY_TRANSFER].queueCount = 2;
+	families[FAMILY_COMPUTE].queueFlags = VK_QUEUE_COMPUTE_BIT | VK_QUEUE_TRANSFER_BIT;
+	families[FAMILY_COMPUTE].queueCount = 8;
+}
+
+static VkResult create_with_one_queue(VkPhysicalDevice physical, const VkDeviceCreateInfo *info,
+				      VkDevice *out)
+{
+	const float priority = 1;
+	const VkDeviceQueueCreateInfo queue = {
+		.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+		.queueCount = 1,
+		.pQueuePriorities = &priority,
+	};
+	VkDeviceCreateInfo changed = *info;
+
+	changed.queueCreateInfoCount = 1;
+	changed.pQueueCreateInfos = &queue;
+	return next.CreateDevice(physical, &changed, NULL, out);
+}
+
+static VKAPI_ATTR void VKAPI_CALL get_queue(VkDevice device, uint32_t family, uint32_t index,
+					    VkQueue *out)
+{
+	REQUIRE_CMP(family, <, NR_FAMILIES);
+	REQUIRE_CMP(index, <, 8);
+	next.GetDeviceQueue(device, 0, 0, out);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL create_pool(VkDevice device,
+						  const VkCommandPoolCreateInfo *info,
+						  const VkAllocationCallbacks *alloc,
+						  VkCommandPool *out)
+{
+	VkCommandPoolCreateInfo changed = *info;
+
+	REQUIRE_CMP(info->queueFamilyIndex, <, NR_FAMILIES);
+	changed.queueFamilyIndex = 0;
+	return next.CreateCommandPool(device, &changed, alloc, out);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL create_buffer(VkDevice device, const VkBufferCreateInfo *info,
+						    const VkAllocationCallbacks *alloc,
+						    VkBuffer *out)
+{
+	VkBufferCreateInfo changed = *info;
+
+	for (uint32_t i = 0; i < info->queueFamilyIndexCount; i++)
+		REQUIRE_CMP(info->pQueueFamilyIndices[i], <, NR_FAMILIES);
+	changed.sharingMode = VK_SHARING_MODE_EXCLUSIVE;
+	changed.queueFamilyIndexCount = 0;
+	changed.pQueueFamilyIndices = NULL;
+	return next.CreateBuffer(device, &changed, alloc, out);
+}
+
+/* A release to a family that is none: the layout changes all the same, and is counted. */
+static VKAPI_ATTR void VKAPI_CALL pipeline_barrier(VkCommandBuffer commands,
+						   const VkDependencyInfo *info)
+{
+	VkImageMemoryBarrier2 image;
+	VkBufferMemoryBarrier2 buffer;
+	VkDependencyInfo changed = *info;
+
+	REQUIRE(info->imageMemoryBarrierCount <= 1 && info->bufferMemoryBarrierCount <= 1);
+	if (info->imageMemoryBarrierCount) {
+		image = info->pImageMemoryBarriers[0];
+		if (image.srcQueueFamilyIndex != image.dstQueueFamilyIndex)
+			atomic_fetch_add(&watch.releases, 1);
+		image.srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED;
+		image.dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED;
+		changed.pImageMemoryBarriers = &image;
+	}
+	if (info->bufferMemoryBarrierCount) {
+		buffer = info->pBufferMemoryBarriers[0];
+		if (buffer.srcQueueFamilyIndex != buffer.dstQueueFamilyIndex)
+			atomic_fetch_add(&watch.releases, 1);
+		buffer.srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED;
+		buffer.dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED;
+		changed.pBufferMemoryBarriers = &buffer;
+	}
+	next.CmdPipelineBarrier2(commands, &changed);
+}
+
+bool watch_shows_families(void)
+{
+	return shows_families;
+}
+
+/* ------------------------------------------------------------ devices */
+
 static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
 						    const VkDeviceCreateInfo *info,
 						    const VkAllocationCallbacks *alloc,
@@ -167,7 +294,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
 		.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO,
 		.pNext = &type,
 	};
-	VkResult result = next.CreateDevice(physical, info, alloc, out);
+	VkResult result = shows_families ? create_with_one_queue(physical, info, out)
+					 : next.CreateDevice(physical, info, alloc, out);
 
 	if (result)
 		return result;
@@ -179,6 +307,10 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
 	LOAD(*out, CreateSemaphore);
 	LOAD(*out, DestroySemaphore);
 	LOAD(*out, SignalSemaphore);
+	LOAD(*out, GetDeviceQueue);
+	LOAD(*out, CreateCommandPool);
+	LOAD(*out, CreateBuffer);
+	LOAD(*out, CmdPipelineBarrier2);
 	pthread_mutex_lock(&gate.lock);
 	REQUIRE(!gate.device);
 	gate.device = *out;
@@ -281,6 +413,25 @@ static VKAPI_ATTR void VKAPI_CALL release(VkDevice device, VkDeviceMemory memory
 	next.FreeMemory(device, memory, alloc);
 }
 
+static PFN_vkVoidFunction family_function(const char *name)
+{
+	static const struct {
+		const char *name;
+		PFN_vkVoidFunction function;
+	} functions[] = {
+		{ "vkGetDeviceQueue", (PFN_vkVoidFunction)get_queue },
+		{ "vkCreateCommandPool", (PFN_vkVoidFunction)create_pool },
+		{ "vkCreateBuffer", (PFN_vkVoidFunction)create_buffer },
+		{ "vkCmdPipelineBarrier2", (PFN_vkVoidFunction)pipeline_barrier },
+	};
+
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		if (!strcmp(name, functions[i].name))
+			return functions[i].function;
+	}
+	return NULL;
+}
+
 static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_device_proc_addr(VkDevice device,
 								     const char *name)
 {
@@ -292,7 +443,8 @@ static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_device_proc_addr(VkDevice de
 		return (PFN_vkVoidFunction)allocate;
 	if (!strcmp(name, "vkFreeMemory"))
 		return (PFN_vkVoidFunction)release;
-	return next.GetDeviceProcAddr(device, name);
+	return shows_families && family_function(name) ? family_function(name)
+						       : next.GetDeviceProcAddr(device, name);
 }
 
 PFN_vkVoidFunction watch_get_instance_proc_addr(VkInstance instance, const char *name)
@@ -306,6 +458,12 @@ PFN_vkVoidFunction watch_get_instance_proc_addr(VkInstance instance, const char 
 			instance, "vkGetDeviceProcAddr");
 		next.DestroyInstance = (PFN_vkDestroyInstance)next.GetInstanceProcAddr(
 			instance, "vkDestroyInstance");
+	}
+	if (shows_families && !strcmp(name, "vkGetPhysicalDeviceQueueFamilyProperties")) {
+		next.GetPhysicalDeviceQueueFamilyProperties =
+			(PFN_vkGetPhysicalDeviceQueueFamilyProperties)next.GetInstanceProcAddr(
+				instance, name);
+		return (PFN_vkVoidFunction)get_families;
 	}
 	if (!strcmp(name, "vkDestroyInstance"))
 		return (PFN_vkVoidFunction)destroy_instance;
@@ -327,6 +485,7 @@ bool watch_open(void)
 	}
 	setenv("VK_LAYER_ENABLES",
 	       "VALIDATION_CHECK_ENABLE_SYNCHRONIZATION_VALIDATION_QUEUE_SUBMIT", 1);
+	shows_families = getenv("DS_TEST_QUEUES");
 	memcpy(&next.GetInstanceProcAddr, &symbol, sizeof(symbol));
 	next.CreateInstance =
 		(PFN_vkCreateInstance)next.GetInstanceProcAddr(NULL, "vkCreateInstance");

@@ -20,6 +20,7 @@ struct watch {
 	atomic_int submits_left; /* before all others fail with submit_error; negative: none does */
 	atomic_int submit_error;
 	atomic_uint allocations; /* of device memory, that are not freed */
+	atomic_uint releases;	 /* of ownership; with several families only */
 	atomic_uint devices;	 /* that exist */
 	atomic_uint instances;
 	atomic_bool has_layers; /* they were found */
@@ -31,6 +32,9 @@ bool watch_open(void);
 
 /* For ds_vulkan_config, and for the tests themselves. */
 PFN_vkVoidFunction watch_get_instance_proc_addr(VkInstance instance, const char *name);
+
+/* Whether the device shows more queue families than it has: see watch.c. */
+bool watch_shows_families(void);
 
 /* What is submitted from now on does not begin before the next watch_let_go(). */
 void watch_hold(void);

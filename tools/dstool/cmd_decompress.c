@@ -3,7 +3,11 @@
  * cmd_decompress.c: "dstool decompress".
  */
 #include <errno.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "backends.h"
+#include "device_decompress.h"
 #include "format.h"
 #include "options.h"
 #include "tool.h"
@@ -14,7 +18,11 @@ struct decompress_options {
 	uint64_t size;
 	bool has_size;
 	bool force;
+	const char *device;
+	struct tool_vulkan vulkan;
 };
+
+static const char *const device_names[] = { "cpu", "vulkan", NULL };
 
 static bool parse(int argc, char **argv, struct decompress_options *o, int *exit_code)
 {
@@ -34,6 +42,19 @@ static bool parse(int argc, char **argv, struct decompress_options *o, int *exit
 		  .value = &o->size,
 		  .is_given = &o->has_size,
 		  .max = UINT64_MAX },
+		{ .name = "device",
+		  .kind = OPTION_CHOICE,
+		  .argument = "NAME",
+		  .help = "cpu (the default), or vulkan: through a GPU's memory and its decoder "
+			  "of\n"
+			  "GDeflate; OUT has to fit there",
+		  .value = &o->device,
+		  .choices = device_names },
+		{ .name = "gpu",
+		  .kind = OPTION_TEXT,
+		  .argument = "NAME",
+		  .help = "vulkan: a device with that in its name; without it, the best one",
+		  .value = &o->vulkan.gpu },
 		{ .name = "force",
 		  .kind = OPTION_FLAG,
 		  .help = "overwrite OUT when it is there",
@@ -56,7 +77,17 @@ static bool parse(int argc, char **argv, struct decompress_options *o, int *exit
 	return options_parse(&spec, argc, argv, &nr_operands, exit_code);
 }
 
-static int decompress_transfer(struct transfer *t)
+/* A device reads anywhere in the file: a pipe's bytes become one first. */
+static int make_regular(struct input *in)
+{
+	int ret = input_make_regular(in, UINT64_MAX - 1);
+
+	if (ret == TOOL_OK && lseek(in->fd, 0, SEEK_SET) < 0)
+		ret = tool_error_errno(in->name, "cannot read it", errno);
+	return ret;
+}
+
+static int run_transfer(struct transfer *t, int (*decompress)(struct transfer *t))
 {
 	const struct format *format;
 	int ret;
@@ -74,14 +105,30 @@ static int decompress_transfer(struct transfer *t)
 	}
 	t->format = format;
 	progress_begin(t->progress, "decompressing", t->in->nbytes);
-	ret = format->decompress(t);
+	ret = decompress ? decompress(t) : format->decompress(t);
 	progress_end(t->progress);
 	return ret;
 }
 
+static int decompress_on_cpu(struct transfer *t)
+{
+	return run_transfer(t, NULL);
+}
+
+static int decompress_on_device(struct transfer *t)
+{
+	int ret = make_regular(t->in);
+
+	return ret == TOOL_OK ? run_transfer(t, device_decompress) : ret;
+}
+
 int cmd_decompress(int argc, char **argv)
 {
-	struct decompress_options o = { .nr_threads = tool_nr_cpus() };
+	struct decompress_options o = {
+		.nr_threads = tool_nr_cpus(),
+		.device = "cpu",
+		.vulkan = { .decode = "gpu" },
+	};
 	struct transfer t = { 0 };
 	struct transfer_end end = { 0 };
 	int exit_code;
@@ -94,5 +141,8 @@ int cmd_decompress(int argc, char **argv)
 	end.in_path = argv[0];
 	end.out_path = argv[1];
 	end.force = o.force;
-	return transfer_run(&t, &end, decompress_transfer);
+	backends_set_vulkan(&o.vulkan);
+	return transfer_run(&t, &end,
+			    strcmp(o.device, "vulkan") == 0 ? decompress_on_device
+							    : decompress_on_cpu);
 }

@@ -52,8 +52,9 @@ static bool parse(int argc, char **argv, struct load_options *o, int *nr_paths, 
 		{ .name = "backend",
 		  .kind = OPTION_CHOICE,
 		  .argument = "NAME",
-		  .help = "cpu: pread and pwrite on a pool of threads; io_uring; or auto (the\n"
-			  "default): io_uring where it works, else cpu, which is then said",
+		  .help = "cpu: pread and pwrite on a pool of threads; io_uring; vulkan: into a\n"
+			  "GPU's memory; or auto (the default): io_uring where it works, else "
+			  "cpu,\nwhich is then said",
 		  .value = &o->backend,
 		  .choices = backend_names },
 		{ .name = "verify",
@@ -98,6 +99,25 @@ static bool parse(int argc, char **argv, struct load_options *o, int *nr_paths, 
 			  "auto (the default): io_uring for what is not cached, cpu never",
 		  .value = &o->direct,
 		  .choices = direct_names },
+		{ .name = "gpu",
+		  .kind = OPTION_TEXT,
+		  .argument = "NAME",
+		  .help = "vulkan: a device with that in its name; without it, the best one",
+		  .value = &o->vulkan.gpu },
+		{ .name = "decode",
+		  .kind = OPTION_CHOICE,
+		  .argument = "WHO",
+		  .help = "vulkan: who decompresses GDeflate: cpu, gpu, or auto (the default)",
+		  .value = &o->vulkan.decode,
+		  .choices = vulkan_decode_names },
+		{ .name = "path",
+		  .kind = OPTION_CHOICE,
+		  .argument = "PATH",
+		  .help = "vulkan: mapped: the CPU writes into the GPU's memory wherever it can;\n"
+			  "staged: through imported memory and a copy by the GPU; staged-mapped:\n"
+			  "the same with memory of the driver's; or auto (the default)",
+		  .value = &o->vulkan.path,
+		  .choices = vulkan_path_names },
 		{ .name = "json",
 		  .kind = OPTION_FLAG,
 		  .help = "print the report as JSON",
@@ -146,6 +166,7 @@ static int make_backend(struct load *l)
 	cfg.decode_workers = (uint32_t)l->options.nr_decode_workers;
 	cfg.direct = direct_mode(l->options.direct);
 	cfg.log_callback = on_log;
+	backends_set_vulkan(&l->options.vulkan);
 	ret = backend_make(l->options.backend, &cfg, &l->backend, l->fell_back,
 			   sizeof(l->fell_back));
 	if (ret != DS_OK) {
@@ -157,6 +178,11 @@ static int make_backend(struct load *l)
 	return TOOL_OK;
 }
 
+static bool is_on_device(const struct load *l)
+{
+	return strcmp(l->options.backend, "vulkan") == 0;
+}
+
 static int make_queue(struct load *l)
 {
 	struct ds_queue_config cfg = DS_QUEUE_CONFIG_INIT;
@@ -165,6 +191,8 @@ static int make_queue(struct load *l)
 	cfg.capacity = (uint32_t)l->options.queue_depth;
 	cfg.name = "dstool load";
 	ret = ds_queue_create(l->backend, &cfg, &l->queue);
+	if (ret == DS_OK && l->options.verify && is_on_device(l))
+		ret = ds_queue_create(l->backend, NULL, &l->fetch_queue);
 	if (ret == DS_OK)
 		return TOOL_OK;
 	tool_error("queue: %s", ds_result_message(ret));
@@ -242,7 +270,8 @@ static int set_up(struct load *l, int nr_paths, char **paths)
 		ret = make_backend(l);
 	if (ret == TOOL_OK)
 		ret = make_queue(l);
-	load_buffers_init(&l->buffers, l->options.memory_nbytes);
+	load_buffers_init(&l->buffers, is_on_device(l) ? l->backend : NULL,
+			  l->options.memory_nbytes);
 	return ret;
 }
 
@@ -250,8 +279,9 @@ static void clean_up(struct load *l)
 {
 	/* First the queue: it may still know buffers. */
 	ds_queue_destroy(l->queue);
-	ds_backend_destroy(l->backend);
+	ds_queue_destroy(l->fetch_queue);
 	load_buffers_fini(&l->buffers);
+	ds_backend_destroy(l->backend);
 	walk_fini(&l->walk);
 	for (size_t i = 0; i < l->nr_failures; i++) {
 		free(l->failures[i].path);

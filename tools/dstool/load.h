@@ -25,6 +25,7 @@ struct load_options {
 	uint64_t queue_depth;
 	uint64_t memory_nbytes;
 	const char *direct; /* auto, on or off */
+	struct tool_vulkan vulkan;
 	bool json;
 };
 
@@ -76,6 +77,7 @@ struct load {
 	struct load_buffers buffers;
 	struct load_slot *slots;
 	struct load_slot *free_slots;
+	struct ds_queue *fetch_queue; /* reads device memory back, to verify; NULL: not needed */
 	struct ds_completion *completions; /* room for queue_depth */
 	uint64_t nr_in_flight;
 	uint64_t done_nbytes; /* of the files' bytes, for the progress bar */
@@ -95,7 +97,7 @@ void load_fail(struct load *l, const char *path, const char *why);
 int load_run(struct load *l);
 
 /* NULL when the slot's bytes are what plain reads and a separate decode give, else why not. */
-const char *load_verify(const struct load_slot *slot);
+const char *load_verify(struct load *l, const struct load_slot *slot);
 
 /* Prints to stdout, as text or JSON. */
 void load_report(struct load *l);

@@ -20,15 +20,19 @@ static unsigned class_of(uint64_t nbytes)
 	return class;
 }
 
-void load_buffers_init(struct load_buffers *b, uint64_t limit)
+void load_buffers_init(struct load_buffers *b, struct ds_backend *device, uint64_t limit)
 {
 	memset(b, 0, sizeof(*b));
+	b->device = device;
 	b->limit = limit;
 }
 
-static void release(struct load_buffer *buffer)
+static void release(struct load_buffers *b, struct load_buffer *buffer)
 {
-	munmap(buffer->data, buffer->room);
+	if (b->device)
+		ds_vulkan_buffer_destroy(b->device, &buffer->gpu);
+	else
+		munmap(buffer->data, buffer->room);
 	free(buffer);
 }
 
@@ -41,7 +45,7 @@ static void release_kept(struct load_buffers *b, uint64_t enough)
 
 			b->free_list[i] = buffer->next;
 			b->kept -= buffer->room;
-			release(buffer);
+			release(b, buffer);
 		}
 	}
 }
@@ -51,13 +55,21 @@ void load_buffers_fini(struct load_buffers *b)
 	release_kept(b, 0);
 }
 
-static struct load_buffer *create(uint64_t room)
+static struct load_buffer *create(struct load_buffers *b, uint64_t room)
 {
 	struct load_buffer *buffer = calloc(1, sizeof(*buffer));
 
 	if (!buffer)
 		return NULL;
 	buffer->room = (size_t)room;
+	if (b->device) {
+		buffer->gpu = (struct ds_vulkan_buffer)DS_VULKAN_BUFFER_INIT;
+		if (ds_vulkan_buffer_create(b->device, room, 0, DS_VULKAN_MEMORY_DEVICE,
+					    &buffer->gpu) == DS_OK)
+			return buffer;
+		free(buffer);
+		return NULL;
+	}
 	buffer->data = mmap(NULL, buffer->room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			    -1, 0);
 	if (buffer->data != MAP_FAILED)
@@ -87,7 +99,7 @@ enum load_buffer_result load_buffers_get(struct load_buffers *b, uint64_t nbytes
 		uint64_t may_keep = b->limit > b->in_use + room ? b->limit - b->in_use - room : 0;
 
 		release_kept(b, may_keep);
-		buffer = create(room);
+		buffer = create(b, room);
 	}
 	if (!buffer)
 		return LOAD_BUFFER_NO_MEMORY;
@@ -104,7 +116,7 @@ void load_buffers_put(struct load_buffers *b, struct load_buffer *buffer)
 
 	b->in_use -= buffer->room;
 	if (b->in_use + b->kept + buffer->room > b->limit) {
-		release(buffer);
+		release(b, buffer);
 		return;
 	}
 	buffer->next = b->free_list[class];

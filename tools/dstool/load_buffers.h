@@ -9,16 +9,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ds_runtime_vulkan.h"
+
 /* Sizes are powers of two from 4 KiB on. */
 #define LOAD_NR_CLASSES 40
 
 struct load_buffer {
 	struct load_buffer *next; /* in the list of free ones */
-	void *data;
+	void *data;		  /* NULL: it is on the device */
+	struct ds_vulkan_buffer gpu;
 	size_t room; /* 4 KiB times a power of two */
 };
 
 struct load_buffers {
+	struct ds_backend *device; /* whose memory it is; NULL: the host's */
 	uint64_t limit;
 	uint64_t in_use; /* bytes handed out */
 	uint64_t kept;	 /* bytes kept for the next request of that size */
@@ -32,7 +36,8 @@ enum load_buffer_result {
 	LOAD_BUFFER_NO_MEMORY, /* the system refuses it */
 };
 
-void load_buffers_init(struct load_buffers *b, uint64_t limit);
+/* device: a Vulkan backend, or NULL for host memory. */
+void load_buffers_init(struct load_buffers *b, struct ds_backend *device, uint64_t limit);
 /* All must have been put back. */
 void load_buffers_fini(struct load_buffers *b);
 

@@ -138,6 +138,9 @@ static void print_text(const struct load *l, const struct figures *f)
 	printf("  bytes delivered %" PRIu64 " (%s), %" PRIu64 " of them decompressed\n",
 	       q->bytes_delivered, tool_format_bytes(q->bytes_delivered, text, sizeof(text)),
 	       q->bytes_decoded);
+	if (q->bytes_device_decoded)
+		printf("  by the device   %s of them\n",
+		       tool_format_bytes(q->bytes_device_decoded, text, sizeof(text)));
 	printf("  seconds         %.3f%s\n", f->seconds,
 	       l->options.verify ? " (verifying included)" : "");
 	printf("  speed           %.3f GB/s delivered\n", f->gb_per_s);
@@ -203,6 +206,7 @@ static void json_figures(struct json *j, const struct load *l, const struct figu
 	json_number(j, "bytes_read", q->bytes_read);
 	json_number(j, "bytes_delivered", q->bytes_delivered);
 	json_number(j, "bytes_decoded", q->bytes_decoded);
+	json_number(j, "bytes_device_decoded", q->bytes_device_decoded);
 	json_real(j, "seconds", f->seconds);
 	json_real(j, "gb_per_s", f->gb_per_s);
 	json_real(j, "cpu_s_per_gb", f->cpu_s_per_gb);

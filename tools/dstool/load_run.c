@@ -155,8 +155,13 @@ static void fill_request(const struct load *l, struct load_slot *slot, struct ds
 	r->source.file = l->cursor.file;
 	r->source.offset = slot->offset;
 	r->source.nbytes = slot->src_nbytes;
-	r->destination.kind = DS_LOCATION_MEMORY;
-	r->destination.data = slot->buffer->data;
+	if (slot->buffer->data) {
+		r->destination.kind = DS_LOCATION_MEMORY;
+		r->destination.data = slot->buffer->data;
+	} else {
+		r->destination.kind = DS_LOCATION_VULKAN_BUFFER;
+		r->destination.object = ds_vulkan_object(slot->buffer->gpu.buffer);
+	}
 	r->destination.nbytes = slot->buffer->room;
 	if (slot->format) {
 		r->codec = slot->format->codec;
@@ -225,7 +230,7 @@ static void verify_slot(struct load *l, const struct load_slot *slot)
 {
 	uint64_t begin = tool_now_ns();
 	uint64_t begin_cpu = tool_thread_cpu_ns();
-	const char *wrong = load_verify(slot);
+	const char *wrong = load_verify(l, slot);
 
 	if (wrong == format_stopped) {
 		/* Neither right nor wrong: it was not finished. */

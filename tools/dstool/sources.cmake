@@ -18,6 +18,7 @@ set(DSTOOL_SOURCES
 	cmd_decompress.c
 	cmd_info.c
 	cmd_load.c
+	device_decompress.c
 	file_io.c
 	format.c
 	format_gdeflate.c

@@ -403,11 +403,12 @@ void ds_vk_unlock(struct ds_vk_device *d)
  * one. Their semaphores have those values already: waiting costs nothing, and makes memory visible.
  */
 static uint32_t make_waits(struct ds_vk_queue *q, const struct ds_vk_queue *after,
-			   VkSemaphoreSubmitInfo *waits)
+			   VkSemaphoreSubmitInfo *waits, uint64_t *waited)
 {
 	struct ds_vk_device *d = q->d;
 	uint32_t nr = 0;
 
+	memcpy(waited, q->waited, sizeof(q->waited));
 	for (unsigned i = 0; i < d->nr_queues; i++) {
 		const struct ds_vk_queue *other = &d->queues[i];
 		uint64_t value =
@@ -417,7 +418,7 @@ static uint32_t make_waits(struct ds_vk_queue *q, const struct ds_vk_queue *afte
 
 		if (other == q || value <= q->waited[i])
 			continue;
-		q->waited[i] = value;
+		waited[i] = value;
 		waits[nr++] = (VkSemaphoreSubmitInfo){
 			.sType = VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO,
 			.semaphore = other->timeline,
@@ -433,6 +434,7 @@ VkResult ds_vk_batch_submit(struct ds_vk_batch *b, const struct ds_vk_queue *aft
 	struct ds_vk_queue *q = b->queue;
 	struct ds_vk_device *d = q->d;
 	VkSemaphoreSubmitInfo waits[DS_VK_MAX_QUEUES];
+	uint64_t waited[DS_VK_MAX_QUEUES];
 	const VkSemaphoreSubmitInfo signal = {
 		.sType = VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO,
 		.semaphore = q->timeline,
@@ -445,7 +447,7 @@ VkResult ds_vk_batch_submit(struct ds_vk_batch *b, const struct ds_vk_queue *aft
 	};
 	const VkSubmitInfo2 info = {
 		.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO_2,
-		.waitSemaphoreInfoCount = make_waits(q, after, waits),
+		.waitSemaphoreInfoCount = make_waits(q, after, waits, waited),
 		.pWaitSemaphoreInfos = waits,
 		.commandBufferInfoCount = 1,
 		.pCommandBufferInfos = &commands,
@@ -462,6 +464,7 @@ VkResult ds_vk_batch_submit(struct ds_vk_batch *b, const struct ds_vk_queue *aft
 	unlock_queue(d, q->queue);
 	if (result)
 		return result;
+	memcpy(q->waited, waited, sizeof(q->waited));
 	ds_vk_count(&d->counters.submits, 1);
 	pthread_mutex_lock(&d->lock);
 	q->submitted++;

@@ -32,12 +32,19 @@ static VkResult wait_for(struct ds_vk_queue *q, uint64_t value, uint64_t *reache
 	return result;
 }
 
+/*
+ * How long the GPU has decoded: since the end before, on this queue for the latency, on any for the
+ * rate, so that queues that work at the same time add up. With the lock.
+ */
 static void measure(struct ds_vk_queue *q, const struct ds_vk_batch *b, uint64_t now)
 {
-	uint64_t begun = ds_max_u64(b->submit_ns, q->last_done_ns);
+	struct ds_vk_device *d = q->d;
 
-	if (b->nr_tiles)
-		ds_vk_decode_measured(q->d, b, now - begun);
+	if (b->nr_tiles) {
+		ds_vk_decode_measured(d, b, now - ds_max_u64(b->submit_ns, d->last_decode_ns),
+				      now - ds_max_u64(b->submit_ns, q->last_done_ns));
+		d->last_decode_ns = now;
+	}
 	q->last_done_ns = now;
 }
 

@@ -19,7 +19,9 @@ static const struct shape shape_many = { 2, 7, 5, 0 };
 static const struct shape shape_emulated = { 1, 7, 5, 0 };
 
 /* Up to here, for each multiprocessor, few tiles are decoded as such. */
-#define FEW_TILES 6
+#define FEW_TILES      6
+/* What takes less says nothing about throughput. */
+#define MIN_MANY_TILES 256
 
 #define SCRATCH_SLAB	65536
 #define UNIFIED_SCRATCH (32u << 20)
@@ -197,16 +199,16 @@ static void move_towards(_Atomic uint64_t *value, uint64_t seen)
 {
 	uint64_t was = atomic_load_explicit(value, memory_order_relaxed);
 
-	/* Several threads may do that at a time; losing one of them does no harm. */
+	/* Written with the device's lock held, read without. */
 	atomic_store_explicit(value, ds_max_u64((3 * was + seen) / 4, 1), memory_order_relaxed);
 }
 
-void ds_vk_decode_measured(struct ds_vk_device *d, const struct ds_vk_batch *b, uint64_t busy_ns)
+void ds_vk_decode_measured(struct ds_vk_device *d, const struct ds_vk_batch *b, uint64_t busy_ns,
+			   uint64_t latency_ns)
 {
-	/* A quarter of a full batch or more: what is seen then is throughput, else latency. */
-	if (b->nr_tiles >= DS_VK_MAX_BATCH_TILES / 8)
+	if (b->nr_tiles > ds_max_u64(d->few_tiles, MIN_MANY_TILES))
 		move_towards(&d->rates.bytes_per_us,
 			     b->decoded_nbytes * 1000 / ds_max_u64(busy_ns, 1));
 	else
-		move_towards(&d->rates.few_ns, busy_ns);
+		move_towards(&d->rates.few_ns, latency_ns);
 }

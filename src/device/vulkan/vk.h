@@ -190,7 +190,8 @@ struct ds_vk_device {
 	pthread_mutex_t lock;			     /* guards all below */
 	pthread_cond_t wake;
 	struct ds_device_op *incoming, **incoming_end;
-	bool is_kicked; /* there is something new to look at */
+	uint64_t last_decode_ns; /* when a dispatch was last seen done */
+	bool is_kicked;		 /* there is something new to look at */
 	bool is_stopping;
 	struct ds_vk_arena scratch_arena, table_arena;
 };
@@ -255,7 +256,8 @@ ds_result ds_vk_decoder_init(struct ds_vk_device *d);
 void ds_vk_decoder_fini(struct ds_vk_device *d);
 uint64_t ds_vk_decode_eta_ns(struct ds_device *base, const struct ds_codec *codec,
 			     const struct ds_target *target, uint64_t decoded_nbytes);
-void ds_vk_decode_measured(struct ds_vk_device *d, const struct ds_vk_batch *b, uint64_t busy_ns);
+void ds_vk_decode_measured(struct ds_vk_device *d, const struct ds_vk_batch *b, uint64_t busy_ns,
+			   uint64_t latency_ns);
 
 /* batch.c */
 ds_result ds_vk_batches_init(struct ds_vk_queue *q);
