@@ -71,7 +71,9 @@ struct uring_worker {
 	struct ds_io_op *last;
 	struct uring_command *commands; /* in order */
 	struct uring_command *last_command;
-	bool wants_wake; /* inside the kernel, and would take work: through wake_fd */
+	/* Waiting operations at which the thread, inside the kernel, is woken through wake_fd. */
+	unsigned wake_at;
+	unsigned nr_waiting; /* operations in the list */
 	bool is_made;
 	int make_err;
 	bool is_stopping;

@@ -5,14 +5,16 @@
  * A round: take what the budget allows from the queue, submit it and wait for
  * completions in one system call, report all that are there. The ring is made with
  * DEFER_TASKRUN where the kernel has it, so completions are worked off only inside our
- * own wait. While the thread is in the kernel and could take more, `wants_wake` is set: who pushes
- * work then writes to wake_fd, which the ring always reads.
+ * own wait. While the thread is in the kernel and could take more, `wake_at` says for how much: who
+ * pushes so much work writes to wake_fd, which the ring always reads.
  *
- * A loaded ring waits for several completions at once, for LOADED_WAIT_NS at most, and is not
- * woken: it takes new work along with the next completions, which are near. So a full queue
- * costs one wake-up and one system call for a batch, not for each operation.
+ * A loaded ring waits for several completions at once, for LOADED_WAIT_NS at most, and is woken for
+ * several operations only: single ones it takes along with the next completions, which are
+ * near. So a full queue costs one wake-up and one system call for a batch, not for each
+ * operation. Batches are small against what is in flight, or fast disks would run dry.
  */
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +26,15 @@
 #include "io/page_cache.h"
 #include "io/uring_priv.h"
 
-#define MAX_REAP	64
+#define MAX_REAP	 64
 /* Under load, several completions are waited for at once, but not longer than this. */
-#define LOADED_OPS	16
-#define LOADED_WAIT_NS	1000000
-#define LOADED_WAIT_MAX 32
+#define LOADED_OPS	 16
+#define LOADED_WAIT_NS	 1000000
+#define LOADED_WAIT_PART 8 /* of what is in flight */
+/* Waiting operations for which a loaded ring is woken. */
+#define LOADED_WAKE	 8
+/* Not at all. */
+#define NEVER		 UINT_MAX
 
 #ifndef IORING_SETUP_SUBMIT_ALL
 #define IORING_SETUP_SUBMIT_ALL (1U << 7)
@@ -76,6 +82,7 @@ static void append(struct uring_worker *w, struct ds_io_op *op)
 	else
 		w->first = op;
 	w->last = op;
+	w->nr_waiting++;
 	/* Pairs with the acquire in uring_cancel(), which looks again under the lock. */
 	atomic_store_explicit(&op->engine_data, w->index * 2 + DS_URING_WAITING,
 			      memory_order_release);
@@ -91,8 +98,9 @@ void ds_uring_worker_push(struct uring_worker *w, struct ds_io_op *list)
 		next = list->next;
 		append(w, list);
 	}
-	needs_wake = w->wants_wake;
-	w->wants_wake = false;
+	needs_wake = w->nr_waiting >= w->wake_at;
+	if (needs_wake)
+		w->wake_at = NEVER;
 	pthread_mutex_unlock(&w->lock);
 	if (needs_wake)
 		wake(w);
@@ -283,12 +291,13 @@ static struct ds_io_op *take(struct uring_worker *w, struct uring_command **comm
 		atomic_store_explicit(&op->engine_data, 0, memory_order_relaxed);
 		*tail = op;
 		tail = &op->next;
+		w->nr_waiting--;
 		nr++;
 		bytes += op->nbytes;
 	}
 	*tail = NULL;
 	/* What is pushed from here on wakes us, unless we could not take it anyway. */
-	w->wants_wake = !w->first && nr < LOADED_OPS;
+	w->wake_at = w->first ? NEVER : nr < LOADED_OPS ? 1 : LOADED_WAKE;
 	*stop = w->is_stopping;
 	pthread_mutex_unlock(&w->lock);
 	return first;
@@ -314,10 +323,8 @@ static void enter(struct uring_worker *w)
 {
 	struct __kernel_timespec ts = { .tv_nsec = LOADED_WAIT_NS };
 	struct io_uring_cqe *cqe;
-	unsigned nr = w->in_flight / 2;
+	unsigned nr = w->in_flight / LOADED_WAIT_PART;
 
-	if (nr > LOADED_WAIT_MAX)
-		nr = LOADED_WAIT_MAX;
 	/* Errors (a signal, no memory just now) leave everything where it is: come again. */
 	if (w->has_timeout && w->in_flight >= LOADED_OPS)
 		io_uring_submit_and_wait_timeout(&w->ring, &cqe, nr, &ts, NULL);
