@@ -2,6 +2,7 @@
 # The examples: each is one file, built as example_<name>.
 set(DS_EXAMPLES
 	epoll_loop
+	gdeflate_codec
 	read_file
 	stream_assets
 	vulkan_upload)

@@ -26,6 +26,7 @@ RULES = {
     "src/io": [r"core/io_engine\.h", r"io/[\w/]+\.h", BASE],
     "src/codec": [r"core/codec\.h", r"codec/[\w/]+\.h", BASE, PUBLIC],
     "src/codec/gdeflate": [r"core/codec\.h", r"codec/gdeflate/[\w/]+\.h", BASE, PUBLIC],
+    "src/gdeflate": [r"codec/gdeflate/memory\.h", r"gdeflate/\w+\.h", BASE, PUBLIC],
     "src/device": [r"core/device\.h", r"device/[\w/]+\.h", BASE, PUBLIC],
     "src/device/vulkan": [r"core/device\.h", r"device/vulkan/[\w/]+\.h", BASE, PUBLIC,
                           r"\w+\.spv\.inc"],

@@ -514,13 +514,15 @@ static enum ds_issue issue_codec(struct ds_pipeline *pl, struct ds_slot *s, stru
 		on_device = ds_decode_on_device(pl, s, s->result_nbytes);
 		if (fits_window(pl, s, on_device))
 			return issue_whole(pl, s, batch, on_device);
-		s->stream = take_stream(pl, !s->codec->unit && !s->target.is_readable);
+		s->stream = take_stream(pl, s->codec->stream_begin && !s->target.is_readable);
 	}
 	if (!s->stream)
 		return DS_ISSUE_BLOCKED;
-	if (!s->codec->unit)
+	if (s->codec->unit && !s->is_planned)
+		return issue_head(pl, s, batch);
+	if (s->codec->stream_begin && !s->nr_units)
 		return issue_feed(pl, s, batch);
-	return s->is_planned ? issue_units(pl, s, batch) : issue_head(pl, s, batch);
+	return issue_units(pl, s, batch);
 }
 
 enum ds_issue ds_issue_next(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)

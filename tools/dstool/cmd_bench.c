@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmd_bench.c: "dstool bench": which one, and the options of io; those of gpu are in
- * cmd_bench_gpu.c.
+ * cmd_bench.c: "dstool bench": which one, and the options of io; those of gpu and codec are in
+ * cmd_bench_gpu.c and cmd_bench_codec.c.
  */
 #include <string.h>
 
+#include "bench_codec.h"
 #include "bench_io.h"
 #include "options.h"
 #include "tool.h"
@@ -91,16 +92,19 @@ int cmd_bench(int argc, char **argv)
 	int ret;
 
 	if (argc < 2) {
-		tool_error("bench: what is to be measured? There are: io, gpu");
+		tool_error("bench: what is to be measured? There are: io, gpu, codec");
 		return TOOL_USAGE;
 	}
 	if (strcmp(argv[1], "gpu") == 0)
 		return cmd_bench_gpu(argc - 1, argv + 1);
+	if (strcmp(argv[1], "codec") == 0)
+		return cmd_bench_codec(argc - 1, argv + 1);
 	if (strcmp(argv[1], "io") == 0) {
 		argc--;
 		argv++;
 	} else if (!is_help(argv[1])) {
-		tool_error("bench: no benchmark is called '%s'; there are: io, gpu", argv[1]);
+		tool_error("bench: no benchmark is called '%s'; there are: io, gpu, codec",
+			   argv[1]);
 		return TOOL_USAGE;
 	}
 	if (!parse_io(argc, argv, &o, &ret))

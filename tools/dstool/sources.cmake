@@ -2,6 +2,8 @@
 # The sources of dstool, relative to this folder.
 set(DSTOOL_SOURCES
 	backends.c
+	bench_codec.c
+	bench_codec_formats.c
 	bench_file.c
 	bench_gpu.c
 	bench_gpu_data.c
@@ -10,6 +12,7 @@ set(DSTOOL_SOURCES
 	bench_report.c
 	bench_run.c
 	cmd_bench.c
+	cmd_bench_codec.c
 	cmd_bench_gpu.c
 	cmd_compress.c
 	cmd_decompress.c
