@@ -3,6 +3,8 @@
 set(DS_EXAMPLES
 	epoll_loop
 	gdeflate_codec
+	gds_safetensors
+	gds_vectors
 	read_file
 	stream_assets
 	vulkan_upload)

@@ -87,6 +87,10 @@ build|optional|has_file /usr/include/vulkan/vulkan_core.h|libvulkan-dev|vulkan-h
 test|optional|has_vulkan_driver|mesa-vulkan-drivers libvulkan1|vulkan-swrast vulkan-icd-loader|runs the Vulkan backend without a GPU
 test|optional|has_validation|vulkan-validationlayers|vulkan-validation-layers|checks how it uses Vulkan
 test|optional|has_command spirv-val|spirv-tools|spirv-tools|checks the shaders
+test|optional|has_command x86_64-w64-mingw32-gcc|gcc-mingw-w64-x86-64-win32|mingw-w64-gcc|dstorage.dll for Wine
+test|optional|has_command x86_64-w64-mingw32-g++|g++-mingw-w64-x86-64-win32|mingw-w64-gcc|its tests in C++
+test|optional|has_command wine|wine|wine|runs its tests
+test|optional|has_command Xvfb|xvfb|xorg-server-xvfb|a screen for those that use D3D12
 demo|optional|has_freedoom|freedoom|-|real game data to load (unpacked, not installed)
 bench|optional|has_command gnuplot|gnuplot-nox|gnuplot|draws the charts
 bench|optional|has_command fio|fio|fio|bare figures of the disk to compare with
