@@ -205,12 +205,22 @@ static bool has_device(void)
 	return true;
 }
 
+/* argv[1] and on name what is to run; nobody: all. */
+static bool is_wanted(int argc, char **argv, const char *name)
+{
+	bool found = argc < 2;
+
+	for (int i = 1; i < argc; i++)
+		found = found || !strcmp(argv[i], name);
+	return found;
+}
+
 int rig_main(int argc, char **argv, const struct rig_entry *tests, size_t nr)
 {
 	if (!watch_open() || !has_device())
 		return SKIPPED;
 	for (size_t i = 0; i < nr; i++) {
-		if (argc > 1 && strcmp(argv[1], tests[i].name) != 0)
+		if (!is_wanted(argc, argv, tests[i].name))
 			continue;
 		printf("%s\n", tests[i].name);
 		fflush(stdout);

@@ -31,7 +31,7 @@ struct rig_entry {
 #f, f \
 	}
 
-/* main() of each program. Exit code 77: no device. argv[1]: only that test. */
+/* main() of each program. Exit code 77: no device. argv[1] and on: only these tests. */
 int rig_main(int argc, char **argv, const struct rig_entry *tests, size_t nr);
 
 /* Either may be NULL. The watch is put into the configuration. */

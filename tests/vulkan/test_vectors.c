@@ -3,9 +3,10 @@
  * test_vectors.c: all streams of the tables through the backend, decoded on the GPU, on each of its
  * ways: the verdict and the bytes must be those of the decoder on the CPU.
  *
- *	vulkan_vectors FOLDER [all]
+ *	vulkan_vectors FOLDER [all | half]
  *
- * Without "all" the larger ones are left out: llvmpipe decodes a few MB a second.
+ * Without "all" the larger ones are left out: llvmpipe decodes a few MB a second. "half": on one way
+ * only.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ struct vector {
 static struct vector vectors[MAX_VECTORS];
 static unsigned nr_vectors;
 static const char *folder;
-static bool takes_all;
+static bool takes_all, takes_half;
 
 static void add(const char *name, uint64_t nbytes)
 {
@@ -92,7 +93,7 @@ static void check(struct rig *g, const struct vector *v, const struct ds_complet
 		got = rig_read_back(g, buf, offset, v->nbytes);
 		if (memcmp(got, expected, v->nbytes) != 0) {
 			fprintf(stderr, "%s: other bytes than on the CPU\n", v->name);
-			REQUIRE(!"the bytes of the CPU");
+			REQUIRE(memcmp(got, expected, v->nbytes) == 0);
 		}
 		free(got);
 	}
@@ -168,15 +169,16 @@ int main(int argc, char **argv)
 	int ret;
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: vulkan_vectors FOLDER [all]\n");
+		fprintf(stderr, "usage: vulkan_vectors FOLDER [all | half]\n");
 		return 2;
 	}
 	folder = argv[1];
-	takes_all = argc > 2;
+	takes_all = argc > 2 && !strcmp(argv[2], "all");
+	takes_half = argc > 2 && !strcmp(argv[2], "half");
 	read_table("manifest.tsv", 3);
 	read_table("synthetic.tsv", 1);
 	read_table("hostile.tsv", 2);
-	ret = rig_main(1, argv, tests, sizeof(tests) / sizeof(tests[0]));
+	ret = rig_main(1, argv, tests, takes_half ? 1 : sizeof(tests) / sizeof(tests[0]));
 	for (unsigned i = 0; i < nr_vectors; i++)
 		free(vectors[i].stream);
 	return ret;

@@ -35,6 +35,10 @@ static struct {
 	PFN_vkCreateCommandPool CreateCommandPool;
 	PFN_vkCreateBuffer CreateBuffer;
 	PFN_vkCmdPipelineBarrier2 CmdPipelineBarrier2;
+	PFN_vkBeginCommandBuffer BeginCommandBuffer;
+	PFN_vkEndCommandBuffer EndCommandBuffer;
+	PFN_vkCmdCopyBuffer CmdCopyBuffer;
+	PFN_vkCmdDispatch CmdDispatch;
 } next;
 
 /*
@@ -247,8 +251,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_buffer(VkDevice device, const VkBuf
 }
 
 /* A release to a family that is none: the layout changes all the same, and is counted. */
-static VKAPI_ATTR void VKAPI_CALL pipeline_barrier(VkCommandBuffer commands,
-						   const VkDependencyInfo *info)
+static void hide_families(VkCommandBuffer commands, const VkDependencyInfo *info)
 {
 	VkImageMemoryBarrier2 image;
 	VkBufferMemoryBarrier2 buffer;
@@ -272,6 +275,111 @@ static VKAPI_ATTR void VKAPI_CALL pipeline_barrier(VkCommandBuffer commands,
 		changed.pBufferMemoryBarriers = &buffer;
 	}
 	next.CmdPipelineBarrier2(commands, &changed);
+}
+
+/* ----------------------------------------------------- barriers */
+
+/*
+ * The layers do not see what a shader reads and writes through addresses, so this looks after it: what
+ * was copied is made visible before a dispatch, and all that was written at the end.
+ */
+struct recording {
+	VkCommandBuffer commands;
+	bool is_copied;	    /* and no barrier since to a shader, */
+	bool is_unfinished; /* or to the host and to everything */
+};
+
+static struct {
+	pthread_mutex_t lock; /* guards all below */
+	struct recording all[256];
+	unsigned nr;
+} recordings = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* With the lock. Command buffers of devices that are gone are found again, or do no harm. */
+static struct recording *find_recording(VkCommandBuffer commands)
+{
+	unsigned i = 0;
+
+	while (i < recordings.nr && recordings.all[i].commands != commands)
+		i++;
+	if (i == recordings.nr) {
+		recordings.nr = (recordings.nr + 1) % 256;
+		i = i % 256;
+		recordings.all[i] = (struct recording){ .commands = commands };
+	}
+	return &recordings.all[i];
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL begin_commands(VkCommandBuffer commands,
+						     const VkCommandBufferBeginInfo *info)
+{
+	pthread_mutex_lock(&recordings.lock);
+	*find_recording(commands) = (struct recording){ .commands = commands };
+	pthread_mutex_unlock(&recordings.lock);
+	return next.BeginCommandBuffer(commands, info);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL end_commands(VkCommandBuffer commands)
+{
+	pthread_mutex_lock(&recordings.lock);
+	REQUIRE(!find_recording(commands)->is_unfinished);
+	pthread_mutex_unlock(&recordings.lock);
+	return next.EndCommandBuffer(commands);
+}
+
+static VKAPI_ATTR void VKAPI_CALL copy_buffer(VkCommandBuffer commands, VkBuffer from, VkBuffer to,
+					      uint32_t nr, const VkBufferCopy *regions)
+{
+	struct recording *r;
+
+	pthread_mutex_lock(&recordings.lock);
+	r = find_recording(commands);
+	r->is_copied = true;
+	r->is_unfinished = true;
+	pthread_mutex_unlock(&recordings.lock);
+	next.CmdCopyBuffer(commands, from, to, nr, regions);
+}
+
+static VKAPI_ATTR void VKAPI_CALL dispatch(VkCommandBuffer commands, uint32_t x, uint32_t y,
+					   uint32_t z)
+{
+	struct recording *r;
+
+	pthread_mutex_lock(&recordings.lock);
+	r = find_recording(commands);
+	REQUIRE(!r->is_copied);
+	r->is_unfinished = true;
+	pthread_mutex_unlock(&recordings.lock);
+	next.CmdDispatch(commands, x, y, z);
+}
+
+static void note_barrier(struct recording *r, const VkMemoryBarrier2 *b)
+{
+	const VkAccessFlags2 anything = VK_ACCESS_2_HOST_READ_BIT | VK_ACCESS_2_MEMORY_READ_BIT |
+					VK_ACCESS_2_MEMORY_WRITE_BIT;
+
+	if ((b->srcStageMask & VK_PIPELINE_STAGE_2_COPY_BIT) &&
+	    (b->srcAccessMask & VK_ACCESS_2_TRANSFER_WRITE_BIT) &&
+	    (b->dstStageMask & VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT) &&
+	    (b->dstAccessMask & VK_ACCESS_2_SHADER_STORAGE_READ_BIT))
+		r->is_copied = false;
+	if ((b->dstStageMask & VK_PIPELINE_STAGE_2_HOST_BIT) &&
+	    (b->dstStageMask & VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT) &&
+	    (b->dstAccessMask & anything) == anything)
+		r->is_unfinished = false;
+}
+
+static VKAPI_ATTR void VKAPI_CALL pipeline_barrier(VkCommandBuffer commands,
+						   const VkDependencyInfo *info)
+{
+	pthread_mutex_lock(&recordings.lock);
+	for (uint32_t i = 0; i < info->memoryBarrierCount; i++)
+		note_barrier(find_recording(commands), &info->pMemoryBarriers[i]);
+	pthread_mutex_unlock(&recordings.lock);
+	if (shows_families)
+		hide_families(commands, info);
+	else
+		next.CmdPipelineBarrier2(commands, info);
 }
 
 bool watch_shows_families(void)
@@ -311,6 +419,10 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
 	LOAD(*out, CreateCommandPool);
 	LOAD(*out, CreateBuffer);
 	LOAD(*out, CmdPipelineBarrier2);
+	LOAD(*out, BeginCommandBuffer);
+	LOAD(*out, EndCommandBuffer);
+	LOAD(*out, CmdCopyBuffer);
+	LOAD(*out, CmdDispatch);
 	pthread_mutex_lock(&gate.lock);
 	REQUIRE(!gate.device);
 	gate.device = *out;
@@ -413,20 +525,30 @@ static VKAPI_ATTR void VKAPI_CALL release(VkDevice device, VkDeviceMemory memory
 	next.FreeMemory(device, memory, alloc);
 }
 
-static PFN_vkVoidFunction family_function(const char *name)
+static PFN_vkVoidFunction find(const char *name)
 {
 	static const struct {
 		const char *name;
 		PFN_vkVoidFunction function;
+		bool is_of_families;
 	} functions[] = {
-		{ "vkGetDeviceQueue", (PFN_vkVoidFunction)get_queue },
-		{ "vkCreateCommandPool", (PFN_vkVoidFunction)create_pool },
-		{ "vkCreateBuffer", (PFN_vkVoidFunction)create_buffer },
-		{ "vkCmdPipelineBarrier2", (PFN_vkVoidFunction)pipeline_barrier },
+		{ "vkDestroyDevice", (PFN_vkVoidFunction)destroy_device, false },
+		{ "vkQueueSubmit2", (PFN_vkVoidFunction)submit, false },
+		{ "vkAllocateMemory", (PFN_vkVoidFunction)allocate, false },
+		{ "vkFreeMemory", (PFN_vkVoidFunction)release, false },
+		{ "vkBeginCommandBuffer", (PFN_vkVoidFunction)begin_commands, false },
+		{ "vkEndCommandBuffer", (PFN_vkVoidFunction)end_commands, false },
+		{ "vkCmdCopyBuffer", (PFN_vkVoidFunction)copy_buffer, false },
+		{ "vkCmdDispatch", (PFN_vkVoidFunction)dispatch, false },
+		{ "vkCmdPipelineBarrier2", (PFN_vkVoidFunction)pipeline_barrier, false },
+		{ "vkGetDeviceQueue", (PFN_vkVoidFunction)get_queue, true },
+		{ "vkCreateCommandPool", (PFN_vkVoidFunction)create_pool, true },
+		{ "vkCreateBuffer", (PFN_vkVoidFunction)create_buffer, true },
 	};
 
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
-		if (!strcmp(name, functions[i].name))
+		if (!strcmp(name, functions[i].name) &&
+		    (shows_families || !functions[i].is_of_families))
 			return functions[i].function;
 	}
 	return NULL;
@@ -435,16 +557,9 @@ static PFN_vkVoidFunction family_function(const char *name)
 static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_device_proc_addr(VkDevice device,
 								     const char *name)
 {
-	if (!strcmp(name, "vkDestroyDevice"))
-		return (PFN_vkVoidFunction)destroy_device;
-	if (!strcmp(name, "vkQueueSubmit2"))
-		return (PFN_vkVoidFunction)submit;
-	if (!strcmp(name, "vkAllocateMemory"))
-		return (PFN_vkVoidFunction)allocate;
-	if (!strcmp(name, "vkFreeMemory"))
-		return (PFN_vkVoidFunction)release;
-	return shows_families && family_function(name) ? family_function(name)
-						       : next.GetDeviceProcAddr(device, name);
+	PFN_vkVoidFunction function = find(name);
+
+	return function ? function : next.GetDeviceProcAddr(device, name);
 }
 
 PFN_vkVoidFunction watch_get_instance_proc_addr(VkInstance instance, const char *name)

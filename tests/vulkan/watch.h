@@ -3,7 +3,8 @@
  * watch.h: stands between the library and the Vulkan loader.
  *
  * Turns the validation layers on and counts their messages, counts submits, makes them fail, and
- * holds back what was submitted until it is let go. One for the whole process.
+ * holds back what was submitted until it is let go. Looks after barriers around dispatches,
+ * which the layers do not see. One for the whole process.
  */
 #ifndef TESTS_VULKAN_WATCH_H
 #define TESTS_VULKAN_WATCH_H

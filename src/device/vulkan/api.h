@@ -29,6 +29,7 @@
 
 #define DS_VK_DEVICE_FUNCTIONS(F)      \
 	F(DestroyDevice)               \
+	F(DeviceWaitIdle)              \
 	F(GetDeviceQueue)              \
 	F(CreateBuffer)                \
 	F(DestroyBuffer)               \

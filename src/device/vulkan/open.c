@@ -233,6 +233,9 @@ ds_result ds_vk_open(struct ds_vk_device *d, char *why, size_t why_nbytes)
 
 void ds_vk_close(struct ds_vk_device *d)
 {
+	/* All values are reached; drivers' own threads may still be on their way out of saying so. */
+	if (d->is_own && d->device && d->vk.DeviceWaitIdle)
+		d->vk.DeviceWaitIdle(d->device);
 	for (unsigned i = 0; i < d->nr_queues; i++) {
 		ds_vk_batches_fini(&d->queues[i]);
 		if (d->queues[i].timeline)
