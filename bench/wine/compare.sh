@@ -63,7 +63,7 @@ peers_of() {
 	esac
 }
 
-for workload in read-64k read-1m gdeflate-1m; do
+for workload in read-64k read-64k-wide read-1m gdeflate-1m; do
 	cat "$folder"/*.bin >/dev/null
 	for round in $(seq "$rounds"); do
 		for peer in $(peers_of $workload); do
