@@ -2,6 +2,9 @@
 # The examples: each is one file, built as example_<name>.
 set(DS_EXAMPLES
 	epoll_loop
+	gdeflate_codec
+	gds_safetensors
+	gds_vectors
 	read_file
 	stream_assets
 	vulkan_upload)

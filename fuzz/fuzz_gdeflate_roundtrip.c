@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "codec/gdeflate/decode.h"
+#include "codec/gdeflate/encode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t nbytes);
 
@@ -18,6 +19,7 @@ enum {
 };
 
 static struct ds_gdeflate_decoder *decoders[GD_NR_PATHS];
+static struct ds_gdeflate_encoder *encoders[DS_GDEFLATE_LEVEL_SMALLEST + 1][GD_NR_PATHS];
 
 static void check(const uint8_t *stream, size_t stream_nbytes, const uint8_t *in, size_t nbytes)
 {
@@ -36,6 +38,30 @@ static void check(const uint8_t *stream, size_t stream_nbytes, const uint8_t *in
 			abort();
 	}
 	free(back);
+}
+
+/* The first tile, by the encoder for each instruction set: all must give the same. */
+static void check_encoders(int level, const uint8_t *in, size_t nbytes)
+{
+	static uint8_t out[DS_GDEFLATE_TILE_BOUND_NBYTES], first[DS_GDEFLATE_TILE_BOUND_NBYTES];
+	size_t first_nbytes = 0, out_nbytes;
+
+	nbytes = nbytes < DS_GDEFLATE_TILE_NBYTES ? nbytes : DS_GDEFLATE_TILE_NBYTES;
+	for (unsigned path = GD_PATH_SCALAR; path < GD_NR_PATHS && nbytes; path++) {
+		if (!ds_gd_has_path(path))
+			continue;
+		if (!encoders[level][path] &&
+		    ds_gd_encoder_create(level, path, &encoders[level][path]))
+			abort();
+		if (ds_gdeflate_encode_tile(encoders[level][path], in, nbytes, out, &out_nbytes))
+			abort();
+		if (path == GD_PATH_SCALAR) {
+			first_nbytes = out_nbytes;
+			memcpy(first, out, out_nbytes);
+		} else if (out_nbytes != first_nbytes || memcmp(first, out, out_nbytes) != 0) {
+			abort();
+		}
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t nbytes)
@@ -63,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t nbytes)
 	    stream_nbytes > room)
 		abort();
 	check(stream, stream_nbytes, in, total);
+	check_encoders(level, in, total);
 
 	/* The same again, into just enough room. */
 	again = malloc(stream_nbytes);

@@ -2,10 +2,18 @@
 /*
  * ds_gdeflate.h: GDeflate tile streams, encoded and decoded on the CPU.
  *
- * Bytes in, bytes out: no files, no threads, no other part of the runtime. Streams
- * are those of DirectStorage (an 8-byte header, a table, tiles of 65536 bytes).
- * Tiles are independent, so a program with threads of its own gives each one a
- * coder and hands it tiles; one-shot calls do a whole stream on the calling thread.
+ * Bytes in, bytes out: no files, no other part of the runtime. Streams are those of
+ * DirectStorage (an 8-byte header, a table, tiles of 65536 bytes). Tiles are independent.
+ * So there are three ways to use this, simplest first:
+ *
+ *  - ds_gdeflate_compress() and ds_gdeflate_decompress(): a whole stream in memory, on
+ *    the calling thread;
+ *  - a codec: threads, memory and coders that are kept, for streams in memory and for
+ *    those that pass through in constant memory;
+ *  - coders for single tiles, for a program with threads of its own.
+ *
+ * What is encoded depends on the input and the level alone: not on the machine, nor on the
+ * number of threads.
  *
  * The decoder may be given any bytes whatsoever. It reads and writes only inside
  * the buffers that it is given, ends, and reports damage as an error.
@@ -135,6 +143,111 @@ DS_API void ds_gdeflate_decoder_destroy(struct ds_gdeflate_decoder *dec);
  */
 DS_API ds_result ds_gdeflate_decode_tile(struct ds_gdeflate_decoder *dec, const void *in,
 					 size_t in_nbytes, void *out, size_t out_nbytes);
+
+/*
+ * Where coders and codecs get their memory. Called only while they are created or
+ * destroyed and, for a codec, on the thread that calls it; never for single tiles.
+ */
+struct ds_gdeflate_allocator {
+	/* alignment: a power of two, 64 at most. NULL: there is no memory. */
+	void *(*alloc)(void *user, size_t nbytes, size_t alignment);
+	void (*free)(void *user, void *memory);
+	void *user;
+};
+
+/* As those without "_with". NULL: the C library's memory. The struct is copied. */
+DS_API ds_result ds_gdeflate_encoder_create_with(const struct ds_gdeflate_allocator *allocator,
+						 int level, struct ds_gdeflate_encoder **out);
+DS_API ds_result ds_gdeflate_decoder_create_with(const struct ds_gdeflate_allocator *allocator,
+						 struct ds_gdeflate_decoder **out);
+
+/* ------------------------------------------------------------------ codecs */
+
+/*
+ * A codec encodes and decodes streams with several threads. It keeps them, and the memory
+ * that they need (some MiB each), until it is destroyed: after the first stream in either
+ * direction, another one allocates no more than its table.
+ *
+ * Thread-safety: one call at a time on a codec; different codecs are independent. Calls
+ * return when all is done.
+ */
+struct ds_gdeflate_codec;
+
+struct ds_gdeflate_codec_config {
+	uint32_t size;
+	uint32_t nr_threads; /* that work, the caller's included, up to 256; 0: one for each core */
+	uint32_t level;	     /* to encode with; 0: the default */
+	uint32_t reserved;   /* 0 */
+	const struct ds_gdeflate_allocator *allocator; /* copied; NULL: the C library's memory */
+};
+#define DS_GDEFLATE_CODEC_CONFIG_INIT DS_INIT_(struct ds_gdeflate_codec_config)
+
+/* cfg NULL: the defaults. Where the system gives fewer threads, the codec is only slower. */
+DS_API ds_result ds_gdeflate_codec_create(const struct ds_gdeflate_codec_config *cfg,
+					  struct ds_gdeflate_codec **out);
+DS_API void ds_gdeflate_codec_destroy(struct ds_gdeflate_codec *codec);
+
+/* As ds_gdeflate_compress() and ds_gdeflate_decompress(), with the codec's level and threads. */
+DS_API ds_result ds_gdeflate_codec_compress(struct ds_gdeflate_codec *codec, const void *in,
+					    size_t in_nbytes, void *out, size_t out_room,
+					    size_t *out_nbytes);
+DS_API ds_result ds_gdeflate_codec_decompress(struct ds_gdeflate_codec *codec, const void *in,
+					      size_t in_nbytes, void *out, size_t out_nbytes);
+
+/*
+ * Both ends of a stream that passes through. The functions are called on the thread that
+ * calls the codec; what they return other than DS_OK ends the call, which returns the same.
+ */
+struct ds_gdeflate_pipe {
+	uint32_t size;
+	uint32_t reserved; /* 0 */
+	/* Reads the next bytes. *got is nbytes, or less where the input ends. */
+	ds_result (*read)(void *user, void *data, size_t nbytes, size_t *got);
+	/*
+	 * Writes at an offset. Offsets follow one another, but for the last write of
+	 * compressing: the head, which is at the beginning, is known at the end.
+	 */
+	ds_result (*write)(void *user, const void *data, size_t nbytes, uint64_t offset);
+	void *user;
+};
+#define DS_GDEFLATE_PIPE_INIT DS_INIT_(struct ds_gdeflate_pipe)
+
+/* What passed through, also when it failed. */
+struct ds_gdeflate_passage {
+	uint32_t size;
+	uint32_t nr_tiles;
+	uint64_t in_nbytes;
+	uint64_t out_nbytes;
+	uint32_t failed_tile; /* nr_tiles: no tile was to blame */
+	uint32_t reserved;
+};
+#define DS_GDEFLATE_PASSAGE_INIT DS_INIT_(struct ds_gdeflate_passage)
+
+/*
+ * ds_gdeflate_codec_compress_pipe() - encode in_nbytes that are read from the pipe.
+ *
+ * How many there are must be known, since the table lies in front of the tiles.
+ * DS_ERR_END_OF_FILE if the input ends before that; what follows is not read.
+ * DS_ERR_OUT_OF_RANGE for more than DS_GDEFLATE_MAX_NBYTES. passage may be NULL.
+ */
+DS_API ds_result ds_gdeflate_codec_compress_pipe(struct ds_gdeflate_codec *codec,
+						 const struct ds_gdeflate_pipe *pipe,
+						 uint64_t in_nbytes,
+						 struct ds_gdeflate_passage *passage);
+
+/* A tile that was encoded to more can be decoded from memory, but does not pass through. */
+#define DS_GDEFLATE_PIPE_TILE_NBYTES 262144u
+
+/*
+ * ds_gdeflate_codec_decompress_pipe() - decode a stream that is read from the pipe.
+ *
+ * What it decodes to is written front to back, whole tiles at a time, up to the first
+ * damaged one. DS_ERR_CORRUPT_DATA for damage, DS_ERR_END_OF_FILE if the input ends inside
+ * the stream; what follows the stream is not read. passage may be NULL.
+ */
+DS_API ds_result ds_gdeflate_codec_decompress_pipe(struct ds_gdeflate_codec *codec,
+						   const struct ds_gdeflate_pipe *pipe,
+						   struct ds_gdeflate_passage *passage);
 
 #ifdef __cplusplus
 }

@@ -401,6 +401,7 @@ enum {
 	DS_PATH_BUFFERED_STAGED = 3, /* page cache, staging memory, destination */
 	DS_PATH_DIRECT_STAGED = 4,   /* O_DIRECT, staging memory, destination */
 	DS_PATH_MEMORY = 5,	     /* the source was memory */
+	DS_PATH_PEER = 6,	     /* storage straight into a device's memory */
 	DS_PATH_COUNT = 8,
 };
 

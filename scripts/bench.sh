@@ -93,8 +93,13 @@ list_backends() {
 	fi
 }
 
-# Game data where it is installed, else some of the machine's own programs.
+# The corpus where it was fetched, game data where that is installed, else some of the machine's
+# own programs.
 codec_files() {
+	if [ -d "$cache/corpus" ]; then
+		find "$cache/corpus" -type f | sort
+		return
+	fi
 	wads=$(find /usr/share/games/doom "${XDG_CACHE_HOME:-$HOME/.cache}/ds-runtime/freedoom" \
 		-name '*.wad' 2>/dev/null | sort)
 	echo "${wads:-$(find /usr/bin -type f -size +256k | sort | head -n 60)}"
@@ -118,6 +123,9 @@ measure_all() {
 	if is_wanted codec; then
 		measure bench_codec --runs 3 --levels 1,6,9 --threads "1,$(nproc)" \
 			$(codec_files)
+		# The same beside libdeflate, zlib and zstd.
+		"$build/dstool" bench codec $(codec_files) >"$out/codec.txt" || failed=1
+		cat "$out/codec.txt" >&2
 	fi
 }
 

@@ -26,6 +26,7 @@ RULES = {
     "src/io": [r"core/io_engine\.h", r"io/[\w/]+\.h", BASE],
     "src/codec": [r"core/codec\.h", r"codec/[\w/]+\.h", BASE, PUBLIC],
     "src/codec/gdeflate": [r"core/codec\.h", r"codec/gdeflate/[\w/]+\.h", BASE, PUBLIC],
+    "src/gdeflate": [r"codec/gdeflate/memory\.h", r"gdeflate/\w+\.h", BASE, PUBLIC],
     "src/device": [r"core/device\.h", r"device/[\w/]+\.h", BASE, PUBLIC],
     "src/device/vulkan": [r"core/device\.h", r"device/vulkan/[\w/]+\.h", BASE, PUBLIC,
                           r"\w+\.spv\.inc"],
@@ -40,6 +41,7 @@ RULES = {
     "tests/stress": [PUBLIC, OWN_FOLDER, r"(conformance|fake|stress|support)/\w+\.h"],
     "tests/unit": [PUBLIC, PARTS, OWN_FOLDER, r"(unit|fake|support)/\w+\.h"],
     "tests/fake": [PUBLIC, PARTS, r"(fake|support)/\w+\.h"],
+    "tests/gds": [PUBLIC, r"(fake|gds|support)/\w+\.h"],
     "tests/model": [r"core/request\.h", OWN_FOLDER],
     "tests/support": [PUBLIC, BASE, r"support/\w+\.h"],
     "tests/tool": [PUBLIC, OWN_FOLDER, r"support/\w+\.h"],
@@ -60,6 +62,8 @@ RULES = {
 
 # Single files that may include more than their folder, and why.
 EXCEPTIONS = {
+    # What nvcc made.
+    "src/device/cuda/kernels.c": [r"\w+\.fatbin\.inc"],
     # Times the reference decoder beside the one in use; only the latter is public.
     "bench/bench_codec.c": [r"codec/gdeflate/decode\.h"],
     # Turns one kind of result into the other.

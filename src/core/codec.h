@@ -10,6 +10,8 @@
  *    (GDeflate tiles). Units are decoded in any order, by many threads.
  *  - stream: the bytes are fed from front to back to one decoder (Zstandard).
  *
+ * A codec may have both: a stream in whose head check_head() finds no units is fed.
+ *
  * All bytes are untrusted. Results are ds_result numbers.
  */
 #ifndef DS_CORE_CODEC_H
@@ -20,6 +22,9 @@
 #include <stdint.h>
 
 #include "ds_runtime.h"
+
+/* The largest head of a stream in units: that of GDeflate. */
+#define DS_CODEC_MAX_HEAD_NBYTES (8u + 4u * 65535u)
 
 /* Where one unit lies in the stream and in the output. */
 struct ds_codec_unit {
@@ -44,11 +49,14 @@ struct ds_codec {
 	ds_result (*decode)(void *context, const void *src, size_t src_nbytes, void *dst,
 			    size_t dst_nbytes);
 
-	/* Units shape; NULL in the stream shape. ---------------------------- */
+	/* Units shape; NULL without it. -------------------------------------- */
 
-	/* How many bytes at the stream's beginning check_head() needs. */
+	/* How many bytes at the stream's beginning check_head() needs, not more than the limit. */
 	uint64_t (*head_nbytes)(uint64_t dst_nbytes);
-	/* Checks them against both sizes. After DS_OK unit() may be called. */
+	/*
+	 * Checks them against both sizes. After DS_OK unit() may be called. No units and a
+	 * stream shape: the stream has to be fed, or decoded as a whole.
+	 */
 	ds_result (*check_head)(const void *head, size_t head_nbytes, uint64_t src_nbytes,
 				uint64_t dst_nbytes, uint32_t *nr_units);
 	void (*unit)(const void *head, uint32_t nr_units, uint64_t dst_nbytes, uint32_t index,
@@ -56,7 +64,7 @@ struct ds_codec {
 	ds_result (*decode_unit)(void *context, const void *src, size_t src_nbytes, void *dst,
 				 size_t dst_nbytes);
 
-	/* Stream shape; NULL in the units shape. ---------------------------- */
+	/* Stream shape; NULL without it. ------------------------------------- */
 
 	/* Begins a stream whose whole output lies at dst; NULL: it will be taken in parts. */
 	ds_result (*stream_begin)(void *context, void *dst, size_t dst_nbytes);

@@ -24,6 +24,10 @@ static uint32_t path_of(struct ds_slot *s)
 		return s->nbytes ? DS_PATH_MEMORY : DS_PATH_NONE;
 	if (!read)
 		return DS_PATH_NONE;
+	if (atomic_load_explicit(&s->bytes_peer, memory_order_relaxed) * 2 > read)
+		return DS_PATH_PEER;
+	/* What was not staged went through host memory in the engine. */
+	is_staged = is_staged || s->target.peer_address;
 	if (atomic_load_explicit(&s->bytes_direct, memory_order_relaxed) * 2 > read)
 		return is_staged ? DS_PATH_DIRECT_STAGED : DS_PATH_DIRECT;
 	return is_staged ? DS_PATH_BUFFERED_STAGED : DS_PATH_BUFFERED;

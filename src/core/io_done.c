@@ -121,6 +121,8 @@ static void count_bytes(struct ds_op *op)
 	atomic_fetch_add_explicit(&s->bytes_read, nbytes, memory_order_relaxed);
 	if (op->io.is_direct)
 		atomic_fetch_add_explicit(&s->bytes_direct, nbytes, memory_order_relaxed);
+	if (op->io.used_peer)
+		atomic_fetch_add_explicit(&s->bytes_peer, nbytes, memory_order_relaxed);
 	if ((!op->window && !op->is_head) || s->is_write)
 		atomic_fetch_add_explicit(&s->bytes_delivered, nbytes, memory_order_relaxed);
 }

@@ -34,10 +34,12 @@ struct ds_io_op {
 	uint8_t opcode;	  /* enum ds_io_opcode */
 	bool is_direct;	  /* fd is open with O_DIRECT, and the operation is aligned for it */
 	bool is_staging;  /* buf lies in the backend's staging memory */
+	bool is_for_peer; /* a read; buf is an address in a device's memory: see takes_peer() */
 	uint8_t priority; /* 0 low to 3 realtime */
 	/* Set by the engine: */
 	bool used_fixed_buffer;
 	bool used_fixed_file;
+	bool used_peer; /* storage to device, without host memory */
 	int fd;
 	int32_t file_slot; /* of fd: what register_file() gave, or negative */
 	uint32_t nbytes;
@@ -116,6 +118,12 @@ struct ds_io_engine_ops {
 	 */
 	int (*register_memory)(struct ds_io_engine *e, void *data, size_t nbytes);
 	int (*unregister_memory)(struct ds_io_engine *e, void *data);
+
+	/*
+	 * Optional. Whether reads of this descriptor (of O_DIRECT) may be for a device's memory. Those
+	 * that turn out not to work go through host memory in the engine. Any thread; does not wait.
+	 */
+	bool (*takes_peer)(struct ds_io_engine *e, int fd);
 };
 
 /* Embedded first in each engine; container_of leads back. Constant after creation. */

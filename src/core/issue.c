@@ -175,6 +175,40 @@ static bool is_cached(struct ds_pipeline *pl, const struct ds_slot *s, uint64_t 
 	return pl->engine->ops->is_cached(pl->engine, s->io.fd, offset, nbytes);
 }
 
+/*
+ * Whether the next nbytes go from storage straight to the device. What is not aligned would go
+ * through memory of the engine's own there, and what is cached is sooner had from the cache.
+ */
+static bool is_for_peer(struct ds_pipeline *pl, const struct ds_slot *s, uint64_t offset,
+			uint64_t nbytes)
+{
+	uint64_t address = s->target.peer_address + s->issued;
+
+	return s->target.peer_address && has_direct(s) && !s->always_stage &&
+	       pl->engine->ops->takes_peer &&
+	       !((offset | nbytes | address) & (DS_STAGING_ALIGNMENT - 1)) &&
+	       pl->engine->ops->takes_peer(pl->engine, s->io.direct_fd) &&
+	       !(s->io.finds_cached && pl->engine->ops->is_cached &&
+		 is_cached(pl, s, offset, nbytes));
+}
+
+static enum ds_issue issue_peer(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch,
+				uint64_t offset, uint64_t nbytes)
+{
+	uint64_t address = s->target.peer_address + s->issued;
+	struct ds_op *op;
+
+	if (!ds_slot_touch_begin(s))
+		return DS_ISSUE_LAST;
+	op = make_op(pl, s, batch, offset, (void *)(uintptr_t)address, (uint32_t)nbytes, false);
+	op->io.fd = s->io.direct_fd;
+	op->io.file_slot = s->io.direct_slot;
+	op->io.cached_fd = -1;
+	op->io.is_for_peer = true;
+	s->issued += nbytes;
+	return more_or_last(s);
+}
+
 static enum ds_issue issue_read(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)
 {
 	uint64_t offset = file_offset(s);
@@ -183,6 +217,8 @@ static enum ds_issue issue_read(struct ds_pipeline *pl, struct ds_slot *s, struc
 	unsigned char *dst = s->target.address;
 	uint64_t straight, staged = n;
 
+	if (is_for_peer(pl, s, offset, n))
+		return issue_peer(pl, s, batch, offset, n);
 	if (!dst || s->always_stage ||
 	    (has_direct(s) && !s->target.takes_direct &&
 	     !(s->io.finds_cached && is_cached(pl, s, offset, n))))
@@ -514,13 +550,15 @@ static enum ds_issue issue_codec(struct ds_pipeline *pl, struct ds_slot *s, stru
 		on_device = ds_decode_on_device(pl, s, s->result_nbytes);
 		if (fits_window(pl, s, on_device))
 			return issue_whole(pl, s, batch, on_device);
-		s->stream = take_stream(pl, !s->codec->unit && !s->target.is_readable);
+		s->stream = take_stream(pl, s->codec->stream_begin && !s->target.is_readable);
 	}
 	if (!s->stream)
 		return DS_ISSUE_BLOCKED;
-	if (!s->codec->unit)
+	if (s->codec->unit && !s->is_planned)
+		return issue_head(pl, s, batch);
+	if (s->codec->stream_begin && !s->nr_units)
 		return issue_feed(pl, s, batch);
-	return s->is_planned ? issue_units(pl, s, batch) : issue_head(pl, s, batch);
+	return issue_units(pl, s, batch);
 }
 
 enum ds_issue ds_issue_next(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)

@@ -12,7 +12,7 @@
 
 #define HEAD_MAPPING	  (DS_STREAM_HEAD_NBYTES + 2 * DS_STAGING_ALIGNMENT)
 /* More would only keep a stream's reading and decoding from overlapping. */
-#define MAX_WINDOW_NBYTES (8u << 20)
+#define MAX_WINDOW_NBYTES (16u << 20)
 /*
  * What is read ahead of a device's copying falls out of the CPU's caches before it is copied: on the machine
  * where that was measured 128 MiB are faster than more, and take two thirds of the CPU time.

@@ -41,7 +41,7 @@
 #define DS_MAX_WINDOW_UNITS   512
 #define DS_STAGING_ALIGNMENT  4096u
 /* The largest head of a stream of units: GDeflate's 65535 tiles. */
-#define DS_STREAM_HEAD_NBYTES (8u + 4u * 65535u)
+#define DS_STREAM_HEAD_NBYTES DS_CODEC_MAX_HEAD_NBYTES
 
 /* How the next part of a stream that is not cached is read. */
 enum ds_cold {

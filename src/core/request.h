@@ -119,6 +119,7 @@ struct ds_slot {
 	_Atomic uint64_t bytes_read;
 	_Atomic uint64_t bytes_delivered;
 	_Atomic uint64_t bytes_direct;	       /* of bytes_read, by O_DIRECT */
+	_Atomic uint64_t bytes_peer;	       /* of bytes_read, straight to a device */
 	_Atomic uint64_t bytes_device_decoded; /* of bytes_delivered, decoded by the device */
 	atomic_bool is_staged;
 	atomic_int error; /* ds_result of the first failure; its winner writes the next fields */

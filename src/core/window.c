@@ -229,15 +229,18 @@ void ds_stream_head_done(struct ds_slot *s)
 {
 	struct ds_pipeline *pl = &s->queue->be->pipeline;
 	const struct ds_codec *c = s->codec;
+	uint64_t nbytes = ds_min_u64(c->head_nbytes(s->result_nbytes), s->nbytes);
 	ds_result ret;
 
 	if (ds_slot_is_wanted(s)) {
-		ret = c->check_head(s->stream->head_bytes,
-				    (size_t)ds_min_u64(c->head_nbytes(s->result_nbytes), s->nbytes),
-				    s->nbytes, s->result_nbytes, &s->nr_units);
+		ret = c->check_head(s->stream->head_bytes, (size_t)nbytes, s->nbytes,
+				    s->result_nbytes, &s->nr_units);
 		if (ret)
 			ds_slot_fail(s, ret, 0, DS_OPERATION_DECODE, s->io.fd, s->file_offset,
 				     s->nbytes);
+		else if (!s->nr_units && c->stream_begin)
+			/* What will be fed is read once more: from its beginning. */
+			atomic_fetch_sub_explicit(&s->bytes_read, nbytes, memory_order_relaxed);
 	}
 	pthread_mutex_lock(&pl->lock);
 	s->is_planned = true;

@@ -221,8 +221,8 @@ static void copy_in(struct ds_window *w)
 	w->bytes = w->staging;
 }
 
-/* Finds the units of a whole stream, so that workers can share it. */
-static void plan_whole(struct ds_window *w)
+/* Finds the units of a whole stream, so that workers can share it. False: it has none. */
+static bool plan_whole(struct ds_window *w)
 {
 	struct ds_slot *s = w->slot;
 	const struct ds_codec *c = s->codec;
@@ -233,6 +233,8 @@ static void plan_whole(struct ds_window *w)
 	if (head_nbytes)
 		ret = c->check_head(w->bytes, (size_t)head_nbytes, w->src_nbytes, s->result_nbytes,
 				    &nr);
+	if (!ret && !nr && c->stream_begin)
+		return false;
 	w->is_planned = true;
 	w->kind = DS_WINDOW_UNITS;
 	w->head = w->bytes;
@@ -240,6 +242,7 @@ static void plan_whole(struct ds_window *w)
 	w->all_units = nr;
 	if (ret)
 		fail_decode(s, ret, 0, w->src_nbytes);
+	return true;
 }
 
 static void run_window(struct worker *me, struct ds_window *w)
@@ -255,9 +258,7 @@ static void run_window(struct worker *me, struct ds_window *w)
 		copy(w);
 		break;
 	case DS_WINDOW_WHOLE:
-		if (s->codec->unit)
-			plan_whole(w);
-		else
+		if (!s->codec->unit || !plan_whole(w))
 			decode_whole(me, w);
 		break;
 	case DS_WINDOW_UNITS:

@@ -376,6 +376,51 @@ bool stream_make(struct stream *st, uint32_t codec, uint64_t nbytes, uint64_t se
 	return is_made;
 }
 
+#if DS_HAVE_ZSTD
+static void store_le(uint8_t *p, uint64_t v, unsigned nbytes)
+{
+	for (unsigned i = 0; i < nbytes; i++)
+		p[i] = (uint8_t)(v >> 8 * i);
+}
+#endif
+
+bool stream_make_zstd_table(struct stream *st, uint64_t nbytes, uint64_t seed)
+{
+#if DS_HAVE_ZSTD
+	const uint64_t each = 262144;
+	uint64_t nr = (nbytes + each - 1) / each, at = 32 + 8 * nr;
+	size_t room = at + nr * ZSTD_compressBound(each);
+	uint8_t *plain = malloc(nbytes);
+
+	st->bytes = malloc(room);
+	REQUIRE(plain && st->bytes);
+	pattern_fill(plain, nbytes, seed, 0);
+	store_le(st->bytes, 0x184d2a5a, 4);
+	store_le(st->bytes + 4, 24 + 8 * nr, 4);
+	memcpy(st->bytes + 8, "dsframes", 8);
+	store_le(st->bytes + 16, nbytes, 8);
+	store_le(st->bytes + 24, each, 4);
+	store_le(st->bytes + 28, nr, 4);
+	for (uint64_t i = 0; i < nr; i++) {
+		uint64_t n = nbytes - i * each < each ? nbytes - i * each : each;
+		size_t got = ZSTD_compress(st->bytes + at, room - at, plain + i * each, n, 1);
+
+		REQUIRE(!ZSTD_isError(got));
+		at += got;
+		store_le(st->bytes + 32 + 8 * i, at, 8);
+	}
+	st->nbytes = at;
+	st->uncompressed_nbytes = nbytes;
+	free(plain);
+	return true;
+#else
+	(void)st;
+	(void)nbytes;
+	(void)seed;
+	return false;
+#endif
+}
+
 void stream_free(struct stream *st)
 {
 	free(st->bytes);

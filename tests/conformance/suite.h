@@ -128,6 +128,8 @@ struct stream {
 	uint64_t uncompressed_nbytes;
 };
 bool stream_make(struct stream *st, uint32_t codec, uint64_t nbytes, uint64_t seed);
+/* In frames of 256 KiB behind a table (docs/zstd-frames.md). False: there is no libzstd. */
+bool stream_make_zstd_table(struct stream *st, uint64_t nbytes, uint64_t seed);
 void stream_free(struct stream *st);
 /* The codecs that this backend takes, without DS_CODEC_NONE. */
 unsigned suite_codecs(const struct suite *s, uint32_t codecs[4]);

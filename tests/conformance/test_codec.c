@@ -23,15 +23,16 @@ static struct ds_file *stream_file(struct suite *s, const struct stream *st, uin
 	return file;
 }
 
-static void decode_one(struct suite *s, uint32_t codec, uint64_t nbytes, uint64_t seed)
+/* Out of a file and out of memory. */
+static void check_stream(struct suite *s, const struct stream *stp, uint32_t codec, uint64_t seed)
 {
-	struct stream st;
+	struct stream st = *stp;
+	uint64_t nbytes = st.uncompressed_nbytes;
 	struct ds_file *file;
 	struct guarded g;
 	struct ds_request r;
 	struct ds_completion c;
 
-	REQUIRE(stream_make(&st, codec, nbytes, seed));
 	file = stream_file(s, &st, nbytes % 1000);
 	guarded_map(&g, nbytes, true);
 	r = req_decode(file, nbytes % 1000, st.nbytes, codec, g.data, nbytes);
@@ -48,6 +49,14 @@ static void decode_one(struct suite *s, uint32_t codec, uint64_t nbytes, uint64_
 	pattern_require(g.data, nbytes, seed, 0);
 	guarded_unmap(&g);
 	ds_file_close(file);
+}
+
+static void decode_one(struct suite *s, uint32_t codec, uint64_t nbytes, uint64_t seed)
+{
+	struct stream st;
+
+	REQUIRE(stream_make(&st, codec, nbytes, seed));
+	check_stream(s, &st, codec, seed);
 	stream_free(&st);
 }
 
@@ -314,6 +323,62 @@ static void zstd_frames(struct suite *s)
 	stream_free(&b);
 }
 
+/* With a table: frames are units. One that does not fit is skipped, as others skip it. */
+static void zstd_table(struct suite *s)
+{
+	static const uint64_t some[] = { 1, 262144, 262145, 5 * MIB + 77, 9 * MIB };
+
+	if (!ds_backend_has_codec(s->be, DS_CODEC_ZSTD))
+		return;
+	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
+		struct stream st;
+
+		if (!stream_make_zstd_table(&st, some[i], 3))
+			return;
+		check_stream(s, &st, DS_CODEC_ZSTD, 3);
+		for (size_t at = 8; at < 32; at += 5) {
+			st.bytes[at] ^= 1;
+			check_stream(s, &st, DS_CODEC_ZSTD, 3);
+			st.bytes[at] ^= 1;
+		}
+		stream_free(&st);
+	}
+}
+
+/* Damage anywhere ends, and stays within its memory. */
+static void zstd_table_damaged(struct suite *s)
+{
+	const uint64_t nbytes = 3 * MIB;
+	uint64_t random = 78;
+	struct guarded g;
+	struct stream st;
+	unsigned refused = 0;
+
+	if (!ds_backend_has_codec(s->be, DS_CODEC_ZSTD) || !stream_make_zstd_table(&st, nbytes, 5))
+		return;
+	guarded_map(&g, nbytes, true);
+	for (unsigned i = 0; i < 200; i++) {
+		size_t at = (size_t)random_below(&random, i < 100 ? 128 : st.nbytes);
+		uint8_t was = st.bytes[at];
+		struct ds_request r = req_copy(st.bytes, st.nbytes, g.data);
+		struct ds_completion c;
+
+		r.codec = DS_CODEC_ZSTD;
+		r.uncompressed_nbytes = nbytes;
+		r.destination.nbytes = nbytes;
+		st.bytes[at] ^= (uint8_t)(1 + random_below(&random, 255));
+		c = run(s->q, &r);
+		if (c.status == DS_STATUS_FAILED)
+			refused++;
+		else
+			require_complete(&c, nbytes);
+		st.bytes[at] = was;
+	}
+	REQUIRE_CMP(refused, >, 20);
+	guarded_unmap(&g);
+	stream_free(&st);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct suite_entry entries[] = {
@@ -322,6 +387,7 @@ int main(int argc, char **argv)
 		TEST(truncated),     TEST(file_ends_inside),
 		TEST(flipped_bytes), TEST(garbage),
 		TEST(gdeflate_tail), TEST(zstd_frames),
+		TEST(zstd_table),    TEST(zstd_table_damaged),
 	};
 
 	return suite_main(argc, argv, "codec", entries, sizeof(entries) / sizeof(entries[0]));

@@ -244,7 +244,7 @@ static uint64_t decode_eta_ns(struct ds_device *d, const struct ds_codec *codec,
 
 	(void)target;
 	(void)decoded_nbytes;
-	if (!codec->unit || f->decoder == FAKE_DECODER_NONE)
+	if (!codec->unit || codec->stream_begin || f->decoder == FAKE_DECODER_NONE)
 		return UINT64_MAX;
 	return f->decoder == FAKE_DECODER_ALWAYS || atomic_fetch_add(&f->asked, 1) % 2 ? 0
 										       : UINT64_MAX;

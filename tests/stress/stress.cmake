@@ -8,6 +8,8 @@ ds_test_program(stress SOURCES
 	"${tests_dir}/fake/fake_engine.c"
 	"${tests_dir}/fake/fake_backend.c"
 	"${tests_dir}/fake/fake_device.c"
+	"${tests_dir}/fake/fake_gds_backend.c"
+	"${tests_dir}/fake/fake_cuda_open.c"
 	"${tests_dir}/support/require.c"
 	"${tests_dir}/support/testdata.c")
 

@@ -70,3 +70,21 @@ for name in ("direct-4k-random", "direct-64k-random", "direct-1m-sequential",
     assert "io_uring" in backends or report["left_out"]
 assert not workloads
 PYTHON
+
+run 2 "$dstool" bench codec --levels 1,x mine
+run 2 "$dstool" bench codec --formats none mine
+run 1 "$dstool" bench codec missing
+says "missing" stderr
+run 1 env XDG_CACHE_HOME="$work" "$dstool" bench codec
+says "bench_corpus.sh" stderr
+make_noise some 300000
+run 0 "$dstool" bench codec --formats gdeflate,zlib --levels 1,6 --rounds 1 --threads 2 some
+says "gdeflate" stdout
+run 0 "$dstool" bench codec --formats gdeflate --levels 1,12 --rounds 2 --json some
+python3 -c '
+import json, sys
+results = json.load(open("stdout"))["results"]
+assert {r["level"] for r in results} == {1, 12}, results
+assert all(r["compress_mb_per_s"] > 0 and r["decompress_mb_per_s"] > 0 for r in results)
+'
+rm some

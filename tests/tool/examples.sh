@@ -35,3 +35,11 @@ says "empty: DS_OK, 0 bytes" stdout
 says "timer ticks" stdout
 run 1 "$programs/example_epoll_loop" missing
 run 2 "$programs/example_epoll_loop"
+
+run 0 "$programs/example_gdeflate_codec" c text packed
+run 0 "$dstool" decompress --force packed back
+same text back
+run 0 "$programs/example_gdeflate_codec" d packed unpacked
+same text unpacked
+run 1 "$programs/example_gdeflate_codec" d text unpacked
+run 2 "$programs/example_gdeflate_codec"

@@ -11,9 +11,10 @@ endfunction()
 
 if(TARGET dstool)
 	foreach(name IN ITEMS usage info roundtrip pipes threads output hostile interrupt progress
-			load load_bad load_interrupt memlock bench zstd vulkan)
+			load load_bad load_interrupt memlock bench zstd vulkan gds)
 		ds_tool_test(${name})
 	endforeach()
+	add_dependencies(dstool fake_cuda fake_cufile_new)
 	add_executable(no_uring "${PROJECT_SOURCE_DIR}/tests/tool/no_uring.c")
 	ds_own_code(no_uring)
 	ds_tool_test(fallback)

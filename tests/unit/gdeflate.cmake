@@ -10,3 +10,4 @@ if(TARGET test_gdeflate_vectors AND EXISTS "${ds_all_vectors}/manifest.tsv")
 	ds_add_test(unit_gdeflate_all_vectors LABELS unit
 		COMMAND test_gdeflate_vectors "${ds_all_vectors}")
 endif()
+ds_unit_test(test_gdeflate_codec SOURCES test_gdeflate_codec.c)

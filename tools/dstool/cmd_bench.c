@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmd_bench.c: "dstool bench": which one, and the options of io; those of gpu are in
- * cmd_bench_gpu.c.
+ * cmd_bench.c: "dstool bench": which one, and the options of io; those of the others are in
+ * cmd_bench_gpu.c, cmd_bench_gds.c and cmd_bench_codec.c.
  */
 #include <string.h>
 
+#include "bench_codec.h"
+#include "bench_gds.h"
 #include "bench_io.h"
 #include "options.h"
 #include "tool.h"
@@ -91,16 +93,21 @@ int cmd_bench(int argc, char **argv)
 	int ret;
 
 	if (argc < 2) {
-		tool_error("bench: what is to be measured? There are: io, gpu");
+		tool_error("bench: what is to be measured? There are: io, gpu, gds, codec");
 		return TOOL_USAGE;
 	}
 	if (strcmp(argv[1], "gpu") == 0)
 		return cmd_bench_gpu(argc - 1, argv + 1);
+	if (strcmp(argv[1], "gds") == 0)
+		return cmd_bench_gds(argc - 1, argv + 1);
+	if (strcmp(argv[1], "codec") == 0)
+		return cmd_bench_codec(argc - 1, argv + 1);
 	if (strcmp(argv[1], "io") == 0) {
 		argc--;
 		argv++;
 	} else if (!is_help(argv[1])) {
-		tool_error("bench: no benchmark is called '%s'; there are: io, gpu", argv[1]);
+		tool_error("bench: no benchmark is called '%s'; there are: io, gpu, gds, codec",
+			   argv[1]);
 		return TOOL_USAGE;
 	}
 	if (!parse_io(argc, argv, &o, &ret))

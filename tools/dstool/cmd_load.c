@@ -11,6 +11,7 @@
 
 #include "backends.h"
 #include "load.h"
+#include "load_cuda.h"
 #include "options.h"
 #include "tool.h"
 
@@ -45,6 +46,7 @@ static void catch_stop_signals(void)
 /* --------------------------------------------------------------- options */
 
 static const char *const direct_names[] = { "auto", "on", "off", NULL };
+static const char *const to_names[] = { "memory", "cuda", NULL };
 
 static bool parse(int argc, char **argv, struct load_options *o, int *nr_paths, int *exit_code)
 {
@@ -99,6 +101,22 @@ static bool parse(int argc, char **argv, struct load_options *o, int *nr_paths, 
 			  "auto (the default): io_uring for what is not cached, cpu never",
 		  .value = &o->direct,
 		  .choices = direct_names },
+		{ .name = "to",
+		  .kind = OPTION_CHOICE,
+		  .argument = "WHERE",
+		  .help = "memory (the default), or cuda: whole files, and safetensors models "
+			  "(a file,\n"
+			  "an index, a folder), into the memory of a CUDA device, one after the "
+			  "other.\n"
+			  "Of the other options, verify, workers, direct and json count",
+		  .value = &o->to,
+		  .choices = to_names },
+		{ .name = "device",
+		  .kind = OPTION_NUMBER,
+		  .argument = "N",
+		  .help = "the CUDA device; 0",
+		  .value = &o->device,
+		  .max = 255 },
 		{ .name = "gpu",
 		  .kind = OPTION_TEXT,
 		  .argument = "NAME",
@@ -298,6 +316,7 @@ int cmd_load(int argc, char **argv)
 		.options = {
 			.backend = "auto",
 			.direct = "auto",
+			.to = "memory",
 			.queue_depth = DEFAULT_QUEUE_DEPTH,
 			.memory_nbytes = DEFAULT_MEMORY,
 		},
@@ -308,6 +327,8 @@ int cmd_load(int argc, char **argv)
 	if (!parse(argc, argv, &l.options, &nr_paths, &ret))
 		return ret;
 	catch_stop_signals();
+	if (strcmp(l.options.to, "cuda") == 0)
+		return load_cuda(&l.options, nr_paths, argv);
 	ret = set_up(&l, nr_paths, argv);
 	if (ret == TOOL_OK)
 		ret = load_run(&l);

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * format_gdeflate.c: GDeflate tile streams, many tiles at a time.
- *
- * Tiles are independent, so threads encode and decode blocks of neighbouring tiles. The
- * stream's head holds the sizes of all tiles: it is written last and read first, and the
- * tiles themselves pass through in order. Memory does not grow with the file.
+ * format_gdeflate.c: GDeflate tile streams, passed through a codec of the library.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,38 +10,15 @@
 
 #include "ds_gdeflate.h"
 #include "format.h"
-#include "parallel.h"
 #include "tool.h"
-
-#define TILES_PER_BLOCK 8u
-#define BLOCK_NBYTES	(TILES_PER_BLOCK * DS_GDEFLATE_TILE_NBYTES)
-#define HEAD_MAX_NBYTES (DS_GDEFLATE_HEADER_NBYTES + 4 * (size_t)DS_GDEFLATE_MAX_TILES)
-
-/* A run of tiles that lie side by side, on both sides of the coder. */
-struct tile_block {
-	uint32_t first_tile;
-	uint32_t nr_tiles;
-	uint8_t *in;
-	size_t in_nbytes;
-	size_t in_room;
-	uint8_t *out;
-	size_t out_nbytes;
-	uint32_t in_tile_nbytes[TILES_PER_BLOCK];
-	uint32_t out_tile_nbytes[TILES_PER_BLOCK];
-	ds_result result;
-	uint32_t failed_tile; /* meaningful when result is none of DS_OK */
-};
 
 struct gdeflate_job {
 	struct transfer *t;
-	uint64_t nbytes; /* uncompressed, in all */
-	uint64_t offset; /* in what is read, or how much of it was read */
-	uint64_t done;	 /* bytes read of blocks that were written */
-	uint32_t nr_tiles;
-	uint32_t next_tile;
-	uint32_t *tile_nbytes;	      /* compressing: of each encoded tile */
-	void *head;		      /* decompressing: header and table */
-	struct ds_gdeflate_info info; /* decompressing */
+	struct ds_gdeflate_codec *codec;
+	struct ds_gdeflate_passage passage;
+	uint64_t taken; /* of the input */
+	bool is_compressing;
+	bool is_said; /* what went wrong */
 };
 
 static bool gdeflate_matches(const void *head, size_t nbytes)
@@ -53,349 +26,93 @@ static bool gdeflate_matches(const void *head, size_t nbytes)
 	return nbytes >= 2 && memcmp(head, "\x04\xfb", 2) == 0;
 }
 
-static uint32_t min_u32(uint32_t a, uint32_t b)
+/* ------------------------------------------------- compressing, decompressing */
+
+static ds_result read_next(void *user, void *data, size_t nbytes, size_t *got)
 {
-	return a < b ? a : b;
-}
-
-static void block_fini(void *block)
-{
-	struct tile_block *b = block;
-
-	free(b->in);
-	free(b->out);
-}
-
-static bool block_make_room(struct tile_block *b, size_t out_room)
-{
-	if (!b->out)
-		b->out = malloc(out_room);
-	return b->out;
-}
-
-/* ------------------------------------------------------------ compressing */
-
-static void *encoder_create(void *arg)
-{
-	struct gdeflate_job *job = arg;
-	struct ds_gdeflate_encoder *enc;
-	ds_result ret = ds_gdeflate_encoder_create(job->t->level, &enc);
-
-	if (ret == DS_OK)
-		return enc;
-	tool_error("GDeflate encoder: %s", ds_result_message(ret));
-	return NULL;
-}
-
-static void encoder_destroy(void *coder)
-{
-	ds_gdeflate_encoder_destroy(coder);
-}
-
-static bool encode_fill(void *arg, void *block, int *ret)
-{
-	struct gdeflate_job *job = arg;
-	struct tile_block *b = block;
-	uint64_t left = job->nbytes - job->offset;
+	struct gdeflate_job *job = user;
+	struct input *in = job->t->in;
 	ssize_t n;
 
-	if (left == 0)
-		return false;
-	if (!b->in)
-		b->in = malloc(BLOCK_NBYTES);
-	if (!b->in ||
-	    !block_make_room(b, TILES_PER_BLOCK * (size_t)DS_GDEFLATE_TILE_BOUND_NBYTES)) {
-		*ret = tool_error_memory();
-		return false;
-	}
-	b->in_nbytes = left < BLOCK_NBYTES ? (size_t)left : BLOCK_NBYTES;
-	b->first_tile = job->next_tile;
-	b->nr_tiles = min_u32(TILES_PER_BLOCK, job->nr_tiles - job->next_tile);
-	n = pread_full(job->t->in->fd, b->in, b->in_nbytes, job->offset);
+	/* Compressing wants a regular input, which may stand anywhere. */
+	if (job->is_compressing)
+		n = pread_full(in->fd, data, nbytes, job->taken);
+	else
+		n = input_read(in, data, nbytes);
 	if (n < 0) {
-		*ret = tool_error_errno(job->t->in->name, "cannot read it", errno);
-		return false;
+		tool_error_errno(in->name, "cannot read it", errno);
+		job->is_said = true;
+		return DS_ERR_IO;
 	}
-	if ((size_t)n < b->in_nbytes) {
-		tool_error("%s: became shorter while it was read", job->t->in->name);
-		*ret = TOOL_FAILED;
-		return false;
-	}
-	job->offset += b->in_nbytes;
-	job->next_tile += b->nr_tiles;
-	return true;
+	*got = (size_t)n;
+	job->taken += (uint64_t)n;
+	progress_update(job->t->progress, job->taken);
+	return DS_OK;
 }
 
-static void encode_work(void *coder, void *block)
+static ds_result write_next(void *user, const void *data, size_t nbytes, uint64_t offset)
 {
-	struct tile_block *b = block;
-	size_t at = 0;
-
-	b->out_nbytes = 0;
-	b->result = DS_OK;
-	for (uint32_t i = 0; i < b->nr_tiles && b->result == DS_OK; i++) {
-		size_t left = b->in_nbytes - at;
-		size_t in_nbytes = left < DS_GDEFLATE_TILE_NBYTES ? left : DS_GDEFLATE_TILE_NBYTES;
-		size_t out_nbytes = 0;
-
-		b->result = ds_gdeflate_encode_tile(coder, b->in + at, in_nbytes,
-						    b->out + b->out_nbytes, &out_nbytes);
-		b->failed_tile = b->first_tile + i;
-		b->out_tile_nbytes[i] = (uint32_t)out_nbytes;
-		b->out_nbytes += out_nbytes;
-		at += in_nbytes;
-	}
-}
-
-static int encode_drain(void *arg, void *block)
-{
-	struct gdeflate_job *job = arg;
-	struct tile_block *b = block;
+	struct gdeflate_job *job = user;
+	struct output *out = job->t->out;
 	int ret;
 
-	if (b->result != DS_OK) {
-		tool_error("%s: tile %" PRIu32 ": %s", job->t->in->name, b->failed_tile,
-			   ds_result_message(b->result));
-		return TOOL_FAILED;
-	}
-	ret = output_append(job->t->out, b->out, b->out_nbytes);
-	memcpy(job->tile_nbytes + b->first_tile, b->out_tile_nbytes,
-	       b->nr_tiles * sizeof(uint32_t));
-	job->done += b->in_nbytes;
-	progress_update(job->t->progress, job->done);
-	return ret;
+	if (offset < out->nbytes)
+		ret = output_write_at(out, data, nbytes, offset);
+	else
+		ret = output_append(out, data, nbytes);
+	job->is_said = ret != TOOL_OK;
+	return ret == TOOL_OK ? DS_OK : DS_ERR_IO;
 }
-
-static int write_head(struct gdeflate_job *job, void *head, size_t head_nbytes)
-{
-	ds_result ret = ds_gdeflate_write_head(job->tile_nbytes, job->nr_tiles, job->nbytes, head);
-
-	if (ret != DS_OK) {
-		tool_error("%s: too large for one GDeflate stream when compressed: %s",
-			   job->t->in->name, ds_result_message(ret));
-		return TOOL_FAILED;
-	}
-	return output_write_at(job->t->out, head, head_nbytes, 0);
-}
-
-static const struct parallel_ops encode_ops = {
-	.block_nbytes = sizeof(struct tile_block),
-	.fill = encode_fill,
-	.work = encode_work,
-	.drain = encode_drain,
-	.block_fini = block_fini,
-	.coder_create = encoder_create,
-	.coder_destroy = encoder_destroy,
-};
 
 /* Half of a growing file would be a stream that looks whole. */
-static int check_input_end(const struct gdeflate_job *job)
+static int check_input_end(const struct transfer *t)
 {
 	char byte;
 
-	if (pread_full(job->t->in->fd, &byte, 1, job->nbytes) != 1)
+	if (pread_full(t->in->fd, &byte, 1, t->in->nbytes) != 1)
 		return TOOL_OK;
-	tool_error("%s: became longer while it was read", job->t->in->name);
+	tool_error("%s: became longer while it was read", t->in->name);
 	return TOOL_FAILED;
 }
 
-static int encode_all(struct gdeflate_job *job)
+static int failure(const struct gdeflate_job *job, ds_result ret)
 {
-	size_t head_nbytes = DS_GDEFLATE_HEADER_NBYTES + 4 * (size_t)job->nr_tiles;
-	void *head = calloc(1, head_nbytes);
-	int ret;
+	const struct ds_gdeflate_passage *p = &job->passage;
 
+	if (job->is_said)
+		return TOOL_FAILED;
+	if (p->failed_tile < p->nr_tiles)
+		tool_error("%s: tile %" PRIu32 " of %" PRIu32 ": %s", job->t->in->name,
+			   p->failed_tile, p->nr_tiles, ds_result_message(ret));
+	else
+		tool_error("%s: %s", job->t->in->name, ds_result_message(ret));
+	return TOOL_FAILED;
+}
+
+static int compress_with(struct gdeflate_job *job, const struct ds_gdeflate_pipe *pipe)
+{
+	struct transfer *t = job->t;
+	uint64_t nr_tiles = (t->in->nbytes + DS_GDEFLATE_TILE_NBYTES - 1) / DS_GDEFLATE_TILE_NBYTES;
+	size_t head_nbytes = DS_GDEFLATE_HEADER_NBYTES + 4 * (size_t)nr_tiles;
+	void *head = calloc(1, head_nbytes);
+	ds_result ret;
+	int exit_code;
+
+	job->is_compressing = true;
 	if (!head)
 		return tool_error_memory();
 	/* Room for the head, whose numbers are known at the end. */
-	ret = output_append(job->t->out, head, head_nbytes);
-	if (ret == TOOL_OK)
-		ret = parallel_run(&encode_ops, job, job->t->nr_threads);
-	if (ret == TOOL_OK)
-		ret = check_input_end(job);
-	if (ret == TOOL_OK)
-		ret = write_head(job, head, head_nbytes);
+	exit_code = output_append(t->out, head, head_nbytes);
 	free(head);
-	return ret;
-}
-
-static int gdeflate_compress(struct transfer *t)
-{
-	struct gdeflate_job job = {
-		.t = t,
-		.nbytes = t->in->nbytes,
-	};
-	int ret;
-
-	job.nr_tiles =
-		(uint32_t)((job.nbytes + DS_GDEFLATE_TILE_NBYTES - 1) / DS_GDEFLATE_TILE_NBYTES);
-	job.tile_nbytes = calloc((size_t)job.nr_tiles + 1, sizeof(*job.tile_nbytes));
-	if (!job.tile_nbytes)
-		return tool_error_memory();
-	ret = encode_all(&job);
-	t->in_nbytes = job.nbytes;
-	t->out_nbytes = t->out->nbytes;
-	free(job.tile_nbytes);
-	return ret;
-}
-
-/* ---------------------------------------------------------- decompressing */
-
-static void *decoder_create(void *arg)
-{
-	struct ds_gdeflate_decoder *dec;
-	ds_result ret = ds_gdeflate_decoder_create(&dec);
-
-	(void)arg;
+	if (exit_code != TOOL_OK)
+		return exit_code;
+	ret = ds_gdeflate_codec_compress_pipe(job->codec, pipe, t->in->nbytes, &job->passage);
 	if (ret == DS_OK)
-		return dec;
-	tool_error("GDeflate decoder: %s", ds_result_message(ret));
-	return NULL;
-}
-
-static void decoder_destroy(void *coder)
-{
-	ds_gdeflate_decoder_destroy(coder);
-}
-
-/*
- * Reads nbytes into the block. A damaged table may ask for gigabytes that are not there,
- * so room is made only as bytes arrive. False: *ret is set.
- */
-static bool read_tiles(struct gdeflate_job *job, struct tile_block *b, size_t nbytes, int *ret)
-{
-	b->in_nbytes = 0;
-	while (b->in_nbytes < nbytes) {
-		size_t want = nbytes - b->in_nbytes;
-		ssize_t n;
-
-		if (want > BLOCK_NBYTES)
-			want = BLOCK_NBYTES;
-		if (b->in_room < b->in_nbytes + want) {
-			size_t room = 2 * b->in_nbytes + want;
-			uint8_t *grown = realloc(b->in, room);
-
-			if (!grown) {
-				*ret = tool_error_memory();
-				return false;
-			}
-			b->in = grown;
-			b->in_room = room;
-		}
-		n = input_read(job->t->in, b->in + b->in_nbytes, want);
-		if (n < 0) {
-			*ret = tool_error_errno(job->t->in->name, "cannot read it", errno);
-			return false;
-		}
-		if ((size_t)n < want) {
-			tool_error("%s: ends early, inside its tiles", job->t->in->name);
-			*ret = TOOL_FAILED;
-			return false;
-		}
-		b->in_nbytes += want;
-	}
-	return true;
-}
-
-static bool decode_fill(void *arg, void *block, int *ret)
-{
-	struct gdeflate_job *job = arg;
-	struct tile_block *b = block;
-	size_t in_nbytes = 0;
-
-	b->first_tile = job->next_tile;
-	b->nr_tiles = min_u32(TILES_PER_BLOCK, job->nr_tiles - job->next_tile);
-	if (b->nr_tiles == 0)
-		return false;
-	if (!block_make_room(b, BLOCK_NBYTES)) {
-		*ret = tool_error_memory();
-		return false;
-	}
-	b->out_nbytes = 0;
-	for (uint32_t i = 0; i < b->nr_tiles; i++) {
-		uint64_t offset;
-
-		ds_gdeflate_tile_range(job->head, &job->info, b->first_tile + i, &offset,
-				       &b->in_tile_nbytes[i], &b->out_tile_nbytes[i]);
-		in_nbytes += b->in_tile_nbytes[i];
-		b->out_nbytes += b->out_tile_nbytes[i];
-	}
-	if (!read_tiles(job, b, in_nbytes, ret))
-		return false;
-	job->next_tile += b->nr_tiles;
-	return true;
-}
-
-static void decode_work(void *coder, void *block)
-{
-	struct tile_block *b = block;
-	const uint8_t *in = b->in;
-	uint8_t *out = b->out;
-
-	b->result = DS_OK;
-	for (uint32_t i = 0; i < b->nr_tiles && b->result == DS_OK; i++) {
-		b->result = ds_gdeflate_decode_tile(coder, in, b->in_tile_nbytes[i], out,
-						    b->out_tile_nbytes[i]);
-		b->failed_tile = b->first_tile + i;
-		in += b->in_tile_nbytes[i];
-		out += b->out_tile_nbytes[i];
-	}
-}
-
-static int decode_drain(void *arg, void *block)
-{
-	struct gdeflate_job *job = arg;
-	struct tile_block *b = block;
-
-	if (b->result != DS_OK) {
-		tool_error("%s: tile %" PRIu32 " of %" PRIu32 ": %s", job->t->in->name,
-			   b->failed_tile, job->nr_tiles, ds_result_message(b->result));
-		return TOOL_FAILED;
-	}
-	job->done += b->in_nbytes;
-	progress_update(job->t->progress, job->done);
-	return output_append(job->t->out, b->out, b->out_nbytes);
-}
-
-static const struct parallel_ops decode_ops = {
-	.block_nbytes = sizeof(struct tile_block),
-	.fill = decode_fill,
-	.work = decode_work,
-	.drain = decode_drain,
-	.block_fini = block_fini,
-	.coder_create = decoder_create,
-	.coder_destroy = decoder_destroy,
-};
-
-/* The header was read already: it lies at job->head, with room for the largest table. */
-static int read_table(struct gdeflate_job *job, size_t header_nbytes)
-{
-	struct transfer *t = job->t;
-	size_t want;
-	ssize_t n;
-
-	if (ds_gdeflate_parse_header(job->head, header_nbytes, &job->info) != DS_OK) {
-		tool_error("%s: has no GDeflate header", t->in->name);
-		return TOOL_FAILED;
-	}
-	job->nr_tiles = job->info.nr_tiles;
-	if (t->has_expected_nbytes && t->expected_nbytes != job->info.uncompressed_nbytes)
-		return format_size_error(t, job->info.uncompressed_nbytes);
-	want = (size_t)job->info.head_nbytes - header_nbytes;
-	n = input_read(t->in, (uint8_t *)job->head + header_nbytes, want);
-	if (n < 0)
-		return tool_error_errno(t->in->name, "cannot read it", errno);
-	if ((size_t)n < want) {
-		tool_error("%s: ends early, inside its table", t->in->name);
-		return TOOL_FAILED;
-	}
-	/* Of a pipe's length nothing is known: what is missing shows when it is read. */
-	if (ds_gdeflate_check_table(job->head, &job->info,
-				    t->in->is_regular ? t->in->nbytes : UINT64_MAX) != DS_OK) {
-		tool_error("%s: ends early, or its table is damaged", t->in->name);
-		return TOOL_FAILED;
-	}
-	return TOOL_OK;
+		return check_input_end(t);
+	if (ret != DS_ERR_END_OF_FILE)
+		return failure(job, ret);
+	tool_error("%s: became shorter while it was read", t->in->name);
+	return TOOL_FAILED;
 }
 
 static void note_trailing_bytes(const struct transfer *t)
@@ -406,38 +123,71 @@ static void note_trailing_bytes(const struct transfer *t)
 		tool_note("%s: bytes after the end of the stream are ignored", t->in->name);
 }
 
-static int decode_all(struct gdeflate_job *job)
+/* The header is peeked at: another size than --size is an error before anything is written. */
+static int check_expected(const struct transfer *t)
 {
-	struct transfer *t = job->t;
-	ssize_t n = input_read(t->in, job->head, DS_GDEFLATE_HEADER_NBYTES);
-	int ret;
+	struct ds_gdeflate_info info = DS_GDEFLATE_INFO_INIT;
 
-	if (n < 0)
-		return tool_error_errno(t->in->name, "cannot read it", errno);
-	ret = read_table(job, (size_t)n);
-	if (ret == TOOL_OK)
-		ret = parallel_run(&decode_ops, job, t->nr_threads);
-	if (ret == TOOL_OK)
-		note_trailing_bytes(t);
-	t->in_nbytes = job->info.head_nbytes + job->done;
+	if (ds_gdeflate_parse_header(t->in->head, t->in->head_nbytes, &info) != DS_OK) {
+		tool_error("%s: has no GDeflate header", t->in->name);
+		return TOOL_FAILED;
+	}
+	if (t->has_expected_nbytes && t->expected_nbytes != info.uncompressed_nbytes)
+		return format_size_error(t, info.uncompressed_nbytes);
+	return TOOL_OK;
+}
+
+static int decompress_with(struct gdeflate_job *job, const struct ds_gdeflate_pipe *pipe)
+{
+	ds_result ret;
+
+	if (check_expected(job->t) != TOOL_OK)
+		return TOOL_FAILED;
+	ret = ds_gdeflate_codec_decompress_pipe(job->codec, pipe, &job->passage);
+	if (ret == DS_OK) {
+		note_trailing_bytes(job->t);
+		return TOOL_OK;
+	}
+	if (ret != DS_ERR_END_OF_FILE)
+		return failure(job, ret);
+	tool_error("%s: ends early", job->t->in->name);
+	return TOOL_FAILED;
+}
+
+static int pass_through(struct transfer *t,
+			int (*with)(struct gdeflate_job *, const struct ds_gdeflate_pipe *))
+{
+	struct ds_gdeflate_codec_config cfg = DS_GDEFLATE_CODEC_CONFIG_INIT;
+	struct ds_gdeflate_pipe pipe = DS_GDEFLATE_PIPE_INIT;
+	struct gdeflate_job job = { .t = t, .passage = DS_GDEFLATE_PASSAGE_INIT };
+	ds_result ret;
+	int exit_code;
+
+	cfg.nr_threads = t->nr_threads;
+	cfg.level = (uint32_t)t->level;
+	ret = ds_gdeflate_codec_create(&cfg, &job.codec);
+	if (ret != DS_OK) {
+		tool_error("GDeflate codec: %s", ds_result_message(ret));
+		return TOOL_FAILED;
+	}
+	pipe.read = read_next;
+	pipe.write = write_next;
+	pipe.user = &job;
+	exit_code = with(&job, &pipe);
+	ds_gdeflate_codec_destroy(job.codec);
+	t->in_nbytes = job.passage.in_nbytes;
 	t->out_nbytes = t->out->nbytes;
-	return ret;
+	return exit_code;
+}
+
+static int gdeflate_compress(struct transfer *t)
+{
+	return pass_through(t, compress_with);
 }
 
 static int gdeflate_decompress(struct transfer *t)
 {
-	struct gdeflate_job job = {
-		.t = t,
-		.info = DS_GDEFLATE_INFO_INIT,
-	};
-	int ret;
-
-	job.head = malloc(HEAD_MAX_NBYTES);
-	if (!job.head)
-		return tool_error_memory();
-	ret = decode_all(&job);
-	free(job.head);
-	return ret;
+	return pass_through(t, decompress_with);
 }
 
 /* ---------------------------------------------------- loading and verifying */

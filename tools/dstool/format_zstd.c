@@ -2,8 +2,8 @@
 /*
  * format_zstd.c: how Zstandard frames are recognised and what this build can do with them.
  *
- * dstool writes one frame per file, with the content's size in the frame header, as
- * loading needs it. Without libzstd the format is still known, so that its lack can be named.
+ * dstool writes frames of 256 KiB and a table of them, as loading with all cores needs it, and
+ * reads any frames. Without libzstd the format is still known, so that its lack can be named.
  */
 #include <string.h>
 

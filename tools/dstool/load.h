@@ -25,6 +25,8 @@ struct load_options {
 	uint64_t queue_depth;
 	uint64_t memory_nbytes;
 	const char *direct; /* auto, on or off */
+	const char *to;	    /* memory or cuda */
+	uint64_t device;    /* of CUDA */
 	struct tool_vulkan vulkan;
 	bool json;
 };

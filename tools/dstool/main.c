@@ -16,6 +16,8 @@ static const struct command {
 	const char *summary;
 	int (*run)(int argc, char **argv);
 } commands[] = {
+	{ "doctor", "what is between files and a CUDA device, and what to do about it",
+	  cmd_doctor },
 	{ "info", "what this machine offers the runtime", cmd_info },
 	{ "compress", "make a compressed stream of a file", cmd_compress },
 	{ "decompress", "turn a compressed stream back into a file", cmd_decompress },

@@ -2,7 +2,11 @@
 # The sources of dstool, relative to this folder.
 set(DSTOOL_SOURCES
 	backends.c
+	bench_codec.c
+	bench_codec_formats.c
 	bench_file.c
+	bench_gds_load.c
+	bench_gds_vectors.c
 	bench_gpu.c
 	bench_gpu_data.c
 	bench_gpu_run.c
@@ -10,9 +14,12 @@ set(DSTOOL_SOURCES
 	bench_report.c
 	bench_run.c
 	cmd_bench.c
+	cmd_bench_codec.c
+	cmd_bench_gds.c
 	cmd_bench_gpu.c
 	cmd_compress.c
 	cmd_decompress.c
+	cmd_doctor.c
 	cmd_info.c
 	cmd_load.c
 	device_decompress.c
@@ -22,6 +29,7 @@ set(DSTOOL_SOURCES
 	format_zstd.c
 	json.c
 	load_buffers.c
+	load_cuda.c
 	load_report.c
 	load_run.c
 	load_verify.c

@@ -16,6 +16,7 @@ enum {
 	TOOL_USAGE = 2,	 /* the command line was wrong */
 };
 
+int cmd_doctor(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_compress(int argc, char **argv);
 int cmd_decompress(int argc, char **argv);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* decode.c: the tile decoder as programs call it. */
-#include <stdlib.h>
-
 #include "codec/gdeflate/decode.h"
 #include "codec/gdeflate/decode_internal.h"
+#include "codec/gdeflate/memory.h"
 
 const char *ds_gd_path_name(enum gd_path path)
 {
@@ -32,7 +31,7 @@ bool ds_gd_has_path(enum gd_path path)
 	case GD_PATH_AVX512:
 		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 		       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-		       __builtin_cpu_supports("avx512vbmi") &&
+		       __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512vbmi") &&
 		       __builtin_cpu_supports("avx512vbmi2") && has_bit_instructions();
 #endif
 	default:
@@ -40,7 +39,18 @@ bool ds_gd_has_path(enum gd_path path)
 	}
 }
 
-ds_result ds_gd_decoder_create(enum gd_path path, struct ds_gdeflate_decoder **out)
+enum gd_path ds_gd_best_path(void)
+{
+	enum gd_path best = GD_PATH_REFERENCE;
+
+	for (unsigned i = 0; i < GD_NR_PATHS; i++)
+		if (ds_gd_has_path(i))
+			best = i;
+	return best;
+}
+
+static ds_result create(const struct ds_gdeflate_allocator *allocator, enum gd_path path,
+			struct ds_gdeflate_decoder **out)
 {
 	static const struct gd_kernels *const kernels[GD_NR_PATHS] = {
 		[GD_PATH_SCALAR] = &ds_gd_kernels_scalar,
@@ -49,12 +59,16 @@ ds_result ds_gd_decoder_create(enum gd_path path, struct ds_gdeflate_decoder **o
 		[GD_PATH_AVX512] = &ds_gd_kernels_avx512,
 #endif
 	};
+	struct ds_gdeflate_allocator a = ds_gd_allocator(allocator);
 	struct ds_gdeflate_decoder *dec;
 
-	dec = aligned_alloc(alignof(struct ds_gdeflate_decoder), sizeof(*dec));
+	if (!out || !a.alloc || !a.free)
+		return DS_ERR_INVALID_ARGUMENT;
+	dec = gd_alloc(&a, sizeof(*dec));
 	if (!dec)
 		return DS_ERR_NO_MEMORY;
 	memset(dec, 0, sizeof(*dec));
+	dec->allocator = a;
 	ds_gd_init_meanings(&dec->meanings);
 	dec->path = path;
 	dec->kernels = kernels[path];
@@ -62,21 +76,30 @@ ds_result ds_gd_decoder_create(enum gd_path path, struct ds_gdeflate_decoder **o
 	return DS_OK;
 }
 
+ds_result ds_gd_decoder_create(enum gd_path path, struct ds_gdeflate_decoder **out)
+{
+	return create(NULL, path, out);
+}
+
+ds_result ds_gdeflate_decoder_create_with(const struct ds_gdeflate_allocator *allocator,
+					  struct ds_gdeflate_decoder **out)
+{
+	return create(allocator, ds_gd_best_path(), out);
+}
+
 ds_result ds_gdeflate_decoder_create(struct ds_gdeflate_decoder **out)
 {
-	enum gd_path path = GD_PATH_REFERENCE;
-
-	if (!out)
-		return DS_ERR_INVALID_ARGUMENT;
-	for (unsigned i = 0; i < GD_NR_PATHS; i++)
-		if (ds_gd_has_path(i))
-			path = i;
-	return ds_gd_decoder_create(path, out);
+	return create(NULL, ds_gd_best_path(), out);
 }
 
 void ds_gdeflate_decoder_destroy(struct ds_gdeflate_decoder *dec)
 {
-	free(dec);
+	struct ds_gdeflate_allocator a;
+
+	if (!dec)
+		return;
+	a = dec->allocator;
+	gd_free(&a, dec);
 }
 
 ds_result ds_gdeflate_decode_tile(struct ds_gdeflate_decoder *dec, const void *in, size_t in_nbytes,

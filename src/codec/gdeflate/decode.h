@@ -9,6 +9,10 @@
 
 #include "ds_gdeflate.h"
 
+#if defined(__x86_64__)
+#define GD_HAVE_X86_PATHS
+#endif
+
 /* The ways in which a tile can be decoded, slowest first. All give the same results. */
 enum gd_path {
 	GD_PATH_REFERENCE, /* for tests */
@@ -22,6 +26,9 @@ const char *ds_gd_path_name(enum gd_path path);
 
 /* True if it is built in, and this processor has what it needs. */
 bool ds_gd_has_path(enum gd_path path);
+
+/* The fastest of them. */
+enum gd_path ds_gd_best_path(void);
 
 /* ds_gdeflate_decoder_create() takes the fastest path there is; this one the one given. */
 ds_result ds_gd_decoder_create(enum gd_path path, struct ds_gdeflate_decoder **out);

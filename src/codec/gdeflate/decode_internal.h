@@ -108,8 +108,7 @@ struct gd_kernels {
 };
 
 extern const struct gd_kernels ds_gd_kernels_scalar;
-#if defined(__x86_64__)
-#define GD_HAVE_X86_PATHS
+#ifdef GD_HAVE_X86_PATHS
 extern const struct gd_kernels ds_gd_kernels_avx2;
 extern const struct gd_kernels ds_gd_kernels_avx512;
 #endif
@@ -123,6 +122,7 @@ struct ds_gdeflate_decoder {
 	bool has_fixed_tables;
 	enum gd_path path;
 	const struct gd_kernels *kernels;
+	struct ds_gdeflate_allocator allocator;
 	/* The literal/length code, then, from GD_DIST_TABLE on, the distance code. */
 	alignas(64) uint32_t table[GD_TABLE_ENTRIES];
 	uint32_t precode[1 << GD_MAX_PRECODE_BITS];

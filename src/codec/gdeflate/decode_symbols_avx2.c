@@ -261,6 +261,18 @@ static bool is_orderly(const uint8_t *word)
 	return true;
 }
 
+/*
+ * True if lanes 8 to 31 hold one word each and nothing else, and get consecutive ones. So it is
+ * in a tile that begins with a stored block: only lane 0 had anything taken from it.
+ */
+static bool is_plain(const struct gd_lanes *l, const uint8_t *word)
+{
+	for (unsigned i = 8; i < GD_NR_LANES; i++)
+		if (l->cnt[i] != 32 || (i % 8 && word[i] != word[i - 1] + 1))
+			return false;
+	return true;
+}
+
 /* The words of lanes 8 * k on, when they are orderly: that is a load and an insertion. */
 GD_INLINE __m256i load_words(const uint8_t *in, const uint8_t *word, int k)
 {
@@ -273,7 +285,7 @@ GD_INLINE __m256i load_words(const uint8_t *in, const uint8_t *word, int k)
 }
 
 GD_INLINE void copy_steps(struct gd_lanes *l, const uint8_t *in, const uint8_t *word, uint8_t *out,
-			  size_t nr_steps, bool orderly)
+			  size_t nr_steps, bool orderly, bool plain)
 {
 	const __m256i c32 = _mm256_set1_epi32(32);
 	__m256i w[4], v[4], index[4];
@@ -287,10 +299,15 @@ GD_INLINE void copy_steps(struct gd_lanes *l, const uint8_t *in, const uint8_t *
 			_mm256_loadu_si256((const __m256i *)(const void *)(in + 32 * k));
 		GD_UNROLL for (int k = 0; k < 4; k++)
 		{
-			__m256i x = orderly ? load_words(in, word, k) : pick_words(w, index[k]);
-			__m256i held = _mm256_sub_epi32(s.cnt[k], c32);
+			__m256i held = _mm256_sub_epi32(s.cnt[k], c32), x;
 
 			v[k] = s.lo[k];
+			if (plain && k > 0) {
+				s.lo[k] = _mm256_loadu_si256(
+					(const __m256i *)(const void *)(in + 4 * word[8 * k]));
+				continue;
+			}
+			x = orderly ? load_words(in, word, k) : pick_words(w, index[k]);
 			s.lo[k] = _mm256_or_si256(s.hi[k], _mm256_sllv_epi32(x, held));
 			s.hi[k] = _mm256_srlv_epi32(x, _mm256_sub_epi32(c32, held));
 		}
@@ -302,10 +319,12 @@ GD_INLINE void copy_steps(struct gd_lanes *l, const uint8_t *in, const uint8_t *
 static void copy_stored(struct gd_lanes *l, const uint8_t *in, const uint8_t *word, uint8_t *out,
 			size_t nr_steps)
 {
-	if (is_orderly(word))
-		copy_steps(l, in, word, out, nr_steps, true);
+	if (is_orderly(word) && is_plain(l, word))
+		copy_steps(l, in, word, out, nr_steps, true, true);
+	else if (is_orderly(word))
+		copy_steps(l, in, word, out, nr_steps, true, false);
 	else
-		copy_steps(l, in, word, out, nr_steps, false);
+		copy_steps(l, in, word, out, nr_steps, false, false);
 }
 
 const struct gd_kernels ds_gd_kernels_avx2 = { decode_symbols, copy_stored };

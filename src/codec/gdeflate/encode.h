@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "codec/gdeflate/decode.h"
 #include "codec/gdeflate/format.h"
 #include "ds_gdeflate.h"
 
@@ -31,6 +32,10 @@ enum {
 	GD_LOG_SHIFT = 8, /* logarithms have this many bits after the point */
 	GD_SMALL_WEIGHTS = 1024,
 	GD_LENGTH_SYMBOLS = 259, /* lengths above 258 have the last symbol */
+	/* Literals, then each length, then one for all longer ones. */
+	GD_TOKEN_LENGTHS = 256 - GD_MIN_MATCH,
+	GD_LONG_LENGTH = GD_TOKEN_LENGTHS + GD_LENGTH_SYMBOLS,
+	GD_NR_TOKEN_SYMBOLS,
 };
 
 /* A literal is its byte; a copy has its length below its distance. */
@@ -112,20 +117,21 @@ struct gd_level {
 		GD_GREEDY,
 		GD_LAZY,
 		GD_LAZY2,
-		GD_OPTIMAL_CHAINS,
+		GD_OPTIMAL_ROWS,
 		GD_OPTIMAL_TREES
 	} parser;
 	uint16_t depth;	   /* candidates that are looked at */
 	uint16_t nice;	   /* a match of this length ends the search */
 	uint16_t passes;   /* of the optimal parser */
 	uint16_t nr_chunk; /* tokens between possible block boundaries */
+	bool is_thorough;  /* moves those boundaries, tries several codes for each block */
 };
 
 extern const struct gd_level ds_gd_levels[DS_GDEFLATE_LEVEL_SMALLEST + 1];
 
-/* The lanes, as the writer sees them; see encode_write.c. */
+/* The lanes, as the writer sees them; see encode_lanes.h. */
 struct gd_writer {
-	uint64_t acc[GD_NR_LANES];
+	uint32_t acc[GD_NR_LANES];
 	uint32_t nbits[GD_NR_LANES];
 	uint32_t word[GD_NR_LANES];
 	uint32_t next_word[GD_NR_LANES];
@@ -133,12 +139,16 @@ struct gd_writer {
 	uint32_t words[1 + GD_MAX_WORDS];
 };
 
+struct gd_writer_kernels;
+
 struct ds_gdeflate_encoder {
+	struct ds_gdeflate_allocator allocator;
 	const struct gd_level *level;
+	const struct gd_writer_kernels *kernels;
 	void *finder; /* the match finder of the level's parser */
 	uint32_t nr_tokens;
 	uint32_t nr_blocks;
-	uint32_t tokens[GD_MAX_TOKENS];
+	uint32_t tokens[GD_MAX_TOKENS + GD_NR_LANES]; /* read as whole vectors */
 	struct gd_block blocks[GD_MAX_BLOCKS];
 	struct gd_segment segments[GD_MAX_BLOCKS];
 	struct gd_writer writer;
@@ -147,6 +157,12 @@ struct ds_gdeflate_encoder {
 	uint16_t log2_fraction[256];
 	uint32_t small_weights[GD_SMALL_WEIGHTS];
 };
+
+/*
+ * ds_gdeflate_encoder_create() for a given instruction set; the reference decoder's has no
+ * encoder. All give the same tiles.
+ */
+ds_result ds_gd_encoder_create(int level, enum gd_path path, struct ds_gdeflate_encoder **out);
 
 static inline unsigned gd_length_index(const struct ds_gdeflate_encoder *enc, unsigned length)
 {

@@ -8,19 +8,20 @@
  * match that begins one byte later (or two) is better.
  */
 #include "codec/gdeflate/encode.h"
-#include "codec/gdeflate/encode_match.h"
+#include "codec/gdeflate/encode_rows.h"
 
 enum {
-	HASH_BITS = 16,
-	HASH3_BITS = 14,
+	HASH3_BITS = 15,
 	NEAR_ENOUGH = 4096, /* three bytes from farther away cost as much as literals */
 };
 
-/* Positions are stored plus one, so that zero means none. */
+/*
+ * Zero is a position, so empty entries need no test: they are compared like others. Only
+ * the first position itself is not looked up.
+ */
 struct finder {
-	uint16_t head[1 << HASH_BITS];
+	struct gd_row rows[1 << GD_ROW_BITS];
 	uint16_t head3[1 << HASH3_BITS];
-	uint16_t prev[DS_GDEFLATE_TILE_NBYTES];
 };
 
 struct match {
@@ -29,11 +30,12 @@ struct match {
 };
 
 struct parse {
-	struct ds_gdeflate_encoder *enc;
 	struct finder *f;
 	const uint8_t *in;
 	uint32_t nbytes;
+	uint32_t end; /* positions from here on are not searched */
 	uint32_t min_length;
+	uint32_t nice;
 };
 
 size_t ds_gd_greedy_finder_nbytes(void)
@@ -41,77 +43,65 @@ size_t ds_gd_greedy_finder_nbytes(void)
 	return sizeof(struct finder);
 }
 
-/* The last three positions are not searched: their hash would read past the end. */
-static bool is_searchable(const struct parse *p, uint32_t at)
+static inline void insert(const struct parse *p, uint32_t at)
 {
-	return at + 4 <= p->nbytes;
-}
+	uint32_t v = gd_load32(p->in + at);
 
-static uint32_t insert(const struct parse *p, uint32_t at)
-{
-	uint32_t v = gd_load32(p->in + at), h = gd_hash4(v, HASH_BITS), before = p->f->head[h];
-
-	p->f->prev[at] = (uint16_t)before;
-	p->f->head[h] = (uint16_t)(at + 1);
-	p->f->head3[gd_hash3(v, HASH3_BITS)] = (uint16_t)(at + 1);
-	return before;
+	gd_row_insert(gd_row_key(p->f->rows, v), at);
+	p->f->head3[gd_hash3(v, HASH3_BITS)] = (uint16_t)at;
 }
 
 static void insert_many(const struct parse *p, uint32_t at, uint32_t end)
 {
-	for (; at < end && is_searchable(p, at); at++)
+	end = end < p->end ? end : p->end;
+	for (; at < end; at++)
 		insert(p, at);
 }
 
 /*
- * Inserts the position and returns the longest match there that is longer than
- * `better_than`; length 0 if there is none.
+ * Inserts the position and finds the longest match there that is longer than `reach`.
+ * Returns false, and leaves *best alone, if there is none.
  */
-static struct match find(const struct parse *p, uint32_t at, uint32_t better_than, uint32_t depth)
+static inline bool find(const struct parse *p, uint32_t at, uint32_t reach, uint32_t depth,
+			struct match *best)
 {
-	const uint8_t *here = p->in + at;
-	uint32_t v = gd_load32(here), most = p->nbytes - at, nice = p->enc->level->nice;
-	uint32_t candidate, length, last;
-	uint32_t candidate3 = p->f->head3[gd_hash3(v, HASH3_BITS)];
-	struct match best = { 0, 0 };
-	uint32_t reach = better_than < p->min_length ? p->min_length - 1 : better_than;
+	const uint8_t *in = p->in, *here = in + at;
+	uint32_t v = gd_load32(here), near, length, from, newest, candidates, most = p->nbytes - at;
+	struct gd_row_key key = gd_row_key(p->f->rows, v);
+	uint16_t *head3 = &p->f->head3[gd_hash3(v, HASH3_BITS)];
+	bool is_found = false;
 
-	candidate = insert(p, at);
-	if (reach < 4 && candidate3 && at + 1 - candidate3 <= NEAR_ENOUGH &&
-	    !((gd_load32(p->in + candidate3 - 1) ^ v) << 8)) {
-		best.length = reach = gd_common_length(here, p->in + candidate3 - 1, 3, most);
-		best.distance = at + 1 - candidate3;
+	near = *head3;
+	*head3 = (uint16_t)at;
+	candidates = gd_row_candidates(key);
+	newest = key.row->newest;
+	if (candidates && reach < most) {
+		uint32_t last = reach < 3 ? 0 : reach - 3, tail = gd_load32(here + last);
+
+		do {
+			from = gd_row_at(key.row, newest, (uint32_t)__builtin_ctz(candidates));
+			/* The last bytes that would make it longer, then the first ones. */
+			if (gd_load32(in + from + last) != tail || gd_load32(in + from) != v)
+				continue;
+			length = gd_common_length(here, in + from, 4, most);
+			if (length <= reach)
+				continue;
+			best->length = reach = length;
+			best->distance = at - from;
+			is_found = true;
+			if (length >= p->nice || length >= most)
+				break;
+			last = length - 3;
+			tail = gd_load32(here + last);
+		} while (--depth && (candidates &= candidates - 1));
 	}
-	if (reach >= most)
-		return best;
-	last = reach < 3 ? 0 : reach - 3;
-	for (; candidate && depth; depth--) {
-		const uint8_t *there = p->in + candidate - 1;
-
-		/* The last bytes that would make it longer, then the first ones. */
-		if (gd_load32(there + last) == gd_load32(here + last) && gd_load32(there) == v) {
-			length = gd_common_length(here, there, 4, most);
-			if (length > reach) {
-				best.length = reach = length;
-				best.distance = at + 1 - candidate;
-				if (length >= nice || reach >= most)
-					break;
-				last = reach - 3;
-			}
-		}
-		candidate = p->f->prev[candidate - 1];
+	gd_row_insert(key, at);
+	if (reach < 3 && at - near <= NEAR_ENOUGH && !((gd_load32(in + near) ^ v) << 8)) {
+		best->length = 3;
+		best->distance = at - near;
+		return true;
 	}
-	return best;
-}
-
-static void emit_literal(struct ds_gdeflate_encoder *enc, uint8_t byte)
-{
-	enc->tokens[enc->nr_tokens++] = byte;
-}
-
-static void emit_copy(struct ds_gdeflate_encoder *enc, struct match m)
-{
-	enc->tokens[enc->nr_tokens++] = gd_copy_token(m.length, m.distance);
+	return is_found;
 }
 
 /*
@@ -137,46 +127,49 @@ static uint32_t least_length(const uint8_t *in, uint32_t nbytes)
 static struct parse begin(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes)
 {
 	struct parse p = {
-		.enc = enc,
 		.f = enc->finder,
 		.in = in,
 		.nbytes = nbytes,
+		.end = nbytes < 4 ? 1 : nbytes - 3,
+		.nice = enc->level->nice,
 		.min_length = least_length(in, nbytes),
 	};
 
-	memset(p.f->head, 0, sizeof(p.f->head));
-	memset(p.f->head3, 0, sizeof(p.f->head3));
-	enc->nr_tokens = 0;
+	memset(p.f, 0, sizeof(*p.f));
+	/* The first position has the place of what is empty, and nothing before it. */
+	enc->tokens[0] = in[0];
 	return p;
 }
 
-static void finish(const struct parse *p, uint32_t at)
+static void finish(struct ds_gdeflate_encoder *enc, const struct parse *p, uint32_t *tokens,
+		   uint32_t at)
 {
 	while (at < p->nbytes)
-		emit_literal(p->enc, p->in[at++]);
+		*tokens++ = p->in[at++];
+	enc->nr_tokens = (uint32_t)(tokens - enc->tokens);
 }
 
 void ds_gd_parse_greedy(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes)
 {
 	struct parse p = begin(enc, in, nbytes);
-	uint32_t at = 0;
+	uint32_t at = 1, least = p.min_length - 1, depth = enc->level->depth;
+	uint32_t *out = enc->tokens + 1;
+	struct match m;
 
-	while (is_searchable(&p, at)) {
-		struct match m = find(&p, at, 0, enc->level->depth);
-
-		if (m.length) {
-			emit_copy(enc, m);
+	while (at < p.end) {
+		if (find(&p, at, least, depth, &m)) {
+			*out++ = gd_copy_token(m.length, m.distance);
 			insert_many(&p, at + 1, at + m.length);
 			at += m.length;
 		} else {
-			emit_literal(enc, in[at++]);
+			*out++ = in[at++];
 		}
 	}
-	finish(&p, at);
+	finish(enc, &p, out, at);
 }
 
 /* Longer is better, but a far copy costs more bits, and so do the literals before it. */
-static bool is_better(struct match next, struct match m, int least)
+static inline bool is_better(struct match next, struct match m, int least)
 {
 	return 4 * ((int)next.length - (int)m.length) + (int)gd_log2(m.distance) -
 		       (int)gd_log2(next.distance) >
@@ -184,46 +177,34 @@ static bool is_better(struct match next, struct match m, int least)
 }
 
 /*
- * With a match in hand at `at`, looks at the next position and, for GD_LAZY2, at the one
- * after it. Returns how many literals to put before the better match, now in *m, or 0.
+ * A match is held back until the next position, and for GD_LAZY2 the one after it, have been
+ * looked at. A better one there takes its place, with literals before it.
  */
-static uint32_t look_ahead(const struct parse *p, uint32_t at, struct match *m, uint32_t *searched)
-{
-	const struct gd_level *level = p->enc->level;
-	uint32_t most = level->parser == GD_LAZY2 ? 2 : 1;
-
-	for (uint32_t i = 1; i <= most && is_searchable(p, at + i); i++) {
-		struct match next = find(p, at + i, m->length - 1, level->depth >> i);
-
-		*searched = at + i + 1;
-		if (next.length && is_better(next, *m, i == 1 ? 2 : 6)) {
-			*m = next;
-			return i;
-		}
-	}
-	return 0;
-}
-
 void ds_gd_parse_lazy(struct ds_gdeflate_encoder *enc, const uint8_t *in, uint32_t nbytes)
 {
 	struct parse p = begin(enc, in, nbytes);
-	uint32_t at = 0, searched, ahead;
+	uint32_t most = enc->level->parser == GD_LAZY2 ? 2 : 1, least = p.min_length - 1;
+	uint32_t at = 1, depth = enc->level->depth, i;
+	uint32_t *out = enc->tokens + 1;
+	struct match m, next;
 
-	while (is_searchable(&p, at)) {
-		struct match m = find(&p, at, 0, enc->level->depth);
-
-		searched = at + 1;
-		if (!m.length) {
-			emit_literal(enc, in[at++]);
+	while (at < p.end) {
+		if (!find(&p, at, least, depth, &m)) {
+			*out++ = in[at++];
 			continue;
 		}
-		while (m.length < enc->level->nice &&
-		       (ahead = look_ahead(&p, at, &m, &searched)) != 0)
-			while (ahead--)
-				emit_literal(enc, in[at++]);
-		emit_copy(enc, m);
-		insert_many(&p, searched, at + m.length);
+		for (i = 1; i <= most && m.length < p.nice && at + i < p.end; i++) {
+			if (!find(&p, at + i, m.length - 1, depth >> i, &next) ||
+			    !is_better(next, m, i == 1 ? 2 : 6))
+				continue;
+			m = next;
+			while (i--)
+				*out++ = in[at++];
+			i = 0;
+		}
+		*out++ = gd_copy_token(m.length, m.distance);
+		insert_many(&p, at + i, at + m.length);
 		at += m.length;
 	}
-	finish(&p, at);
+	finish(enc, &p, out, at);
 }

@@ -3,7 +3,7 @@
  * encode_optimal.c: the parser of the small levels.
  *
  * First all matches of the tile are found, once: at each position, for each length the
- * nearest match that has it. They come from chains of the positions with the same hash,
+ * nearest match that has it. They come from rows of the newest positions with a hash,
  * or, where many are looked at, from binary trees of them, ordered by what follows. Then,
  * given what each symbol costs in bits, the cheapest way from each position to the end is
  * found from back to front. The costs come from the blocks that the parse before gave,
@@ -13,11 +13,11 @@
  * boundaries, which the next split moves anyway.
  */
 #include "codec/gdeflate/encode.h"
-#include "codec/gdeflate/encode_match.h"
+#include "codec/gdeflate/encode_rows.h"
 
 enum {
 	HASH_BITS = 16,
-	HASH3_BITS = 14,
+	HASH3_BITS = 15,
 	MAX_MATCHES = 12 * DS_GDEFLATE_TILE_NBYTES, /* of a tile; when used up, only the longest */
 	MAX_PER_POSITION = 128,
 	LENGTH_SHIFT = 9, /* costs have a length below them */
@@ -41,12 +41,10 @@ struct costs {
 
 /* Positions are stored plus one, so that zero means none. */
 struct optimal {
-	uint16_t head[1 << HASH_BITS];
+	uint16_t head[1 << HASH_BITS]; /* of trees */
 	uint16_t head3[1 << HASH3_BITS][2];
-	union {
-		uint16_t child[DS_GDEFLATE_TILE_NBYTES][2]; /* of trees */
-		uint16_t prev[DS_GDEFLATE_TILE_NBYTES];	    /* of chains */
-	};
+	uint16_t child[DS_GDEFLATE_TILE_NBYTES][2]; /* of trees */
+	struct gd_row rows[1 << GD_ROW_BITS];
 	uint32_t first[DS_GDEFLATE_TILE_NBYTES + 1]; /* match of each position */
 	uint32_t cost[DS_GDEFLATE_TILE_NBYTES + 1];  /* from each position to the end */
 	uint32_t choice[DS_GDEFLATE_TILE_NBYTES];    /* the token there */
@@ -124,36 +122,41 @@ static struct match *descend(const struct search *s, uint32_t at, uint32_t *best
 	return out;
 }
 
-/* The same with a chain of all positions that have the hash: quicker while depth is small. */
-static struct match *follow_chain(const struct search *s, uint32_t at, uint32_t *best,
-				  struct match *out)
+/* The same with a row of the newest positions that have the hash: quicker, but not as far. */
+static inline struct match *look_through_row(const struct search *s, uint32_t at, uint32_t *best,
+					     struct match *out)
 {
-	const uint8_t *here = s->in + at;
+	const uint8_t *in = s->in, *here = in + at;
 	uint32_t most = s->nbytes - at, enough = s->nice < most ? s->nice : most;
-	uint32_t v = gd_load32(here), hash = gd_hash4(v, HASH_BITS);
-	uint32_t candidate = s->o->head[hash], depth = s->depth, length, last;
+	uint32_t v = gd_load32(here), reach = *best, last, tail, from, length;
+	struct gd_row_key key = gd_row_key(s->o->rows, v);
+	uint32_t newest = key.row->newest, candidates = 0;
 
-	s->o->head[hash] = (uint16_t)(at + 1);
-	s->o->prev[at] = (uint16_t)candidate;
-	if (*best >= enough)
-		return out;
-	for (; candidate && depth; depth--, candidate = s->o->prev[candidate - 1]) {
-		const uint8_t *there = s->in + candidate - 1;
-
+	/* The first position has the place of what is empty, and nothing before it. */
+	if (reach < enough && at) {
+		candidates = gd_row_candidates(key);
+		last = reach < 3 ? 0 : reach - 3;
+		tail = gd_load32(here + last);
+	}
+	for (; candidates; candidates &= candidates - 1) {
+		from = gd_row_at(key.row, newest, (uint32_t)__builtin_ctz(candidates));
 		/* The last bytes that would make it longer, then the first ones. */
-		last = *best < 3 ? 0 : *best - 3;
-		if (gd_load32(there + last) != gd_load32(here + last) || gd_load32(there) != v)
+		if (gd_load32(in + from + last) != tail || gd_load32(in + from) != v)
 			continue;
-		length = gd_common_length(here, there, 4, enough);
-		if (length <= *best)
+		length = gd_common_length(here, in + from, 4, enough);
+		if (length <= reach)
 			continue;
-		*best = length;
+		reach = length;
 		out->length = (uint16_t)length;
-		out->distance = (uint16_t)(at + 1 - candidate);
+		out->distance = (uint16_t)(at - from);
 		out++;
 		if (length == enough)
 			break;
+		last = length - 3;
+		tail = gd_load32(here + last);
 	}
+	gd_row_insert(key, at);
+	*best = reach;
 	return out;
 }
 
@@ -200,7 +203,8 @@ static void find_matches(const struct search *s)
 			end = find3(s, at, &best, end);
 		else
 			best = UINT16_MAX;
-		end = s->has_trees ? descend(s, at, &best, end) : follow_chain(s, at, &best, end);
+		end = s->has_trees ? descend(s, at, &best, end)
+				   : look_through_row(s, at, &best, end);
 		insert3(s, at);
 		if (skip) {
 			skip--;
@@ -382,12 +386,15 @@ void ds_gd_parse_optimal(struct ds_gdeflate_encoder *enc, const uint8_t *in, uin
 		.has_trees = enc->level->parser == GD_OPTIMAL_TREES,
 	};
 
-	memset(o->head, 0, sizeof(o->head));
+	if (s.has_trees)
+		memset(o->head, 0, sizeof(o->head));
+	else
+		memset(o->rows, 0, sizeof(o->rows));
 	memset(o->head3, 0, sizeof(o->head3));
 	find_matches(&s);
 	parse_simply(enc, &s);
 	for (unsigned pass = 0; pass < enc->level->passes; pass++) {
-		ds_gd_split(enc, false);
+		ds_gd_split(enc, enc->level->is_thorough && pass + 2 >= enc->level->passes);
 		learn_costs(enc, o);
 		parse_cheaply(enc, &s);
 	}

@@ -8,12 +8,15 @@
  * levels then go on with the costs that the blocks' codes really have.
  */
 #include "codec/gdeflate/encode.h"
+#include "codec/gdeflate/encode_lanes.h"
 
 enum {
 	HEADER_BITS = 300,
 	HEADER_BITS_AT_FIRST = 100, /* when exact costs have the last word */
 	READER_BITS = 100,	    /* asked of each block, since a decoder has tables to build */
-	BITS_PER_USED = 3,	    /* what sending a code length costs, about */
+	FIRST_MOVE = 256,	    /* of a boundary, in tokens */
+	LAST_MOVE = 16,
+	BITS_PER_USED = 3, /* what sending a code length costs, about */
 };
 
 /* log2(1 + i / 256) by repeated squaring, so that no rounding of a libm matters. */
@@ -77,7 +80,7 @@ static uint32_t estimate(const struct ds_gdeflate_encoder *enc, const struct gd_
 			 const struct gd_histogram *b)
 {
 	uint32_t header =
-		enc->level->parser >= GD_OPTIMAL_CHAINS ? HEADER_BITS_AT_FIRST : HEADER_BITS;
+		enc->level->parser >= GD_OPTIMAL_ROWS ? HEADER_BITS_AT_FIRST : HEADER_BITS;
 
 	return (uint32_t)(alphabet_cost(enc, a->litlen, b->litlen, GD_NR_LITLEN) +
 			  alphabet_cost(enc, a->dist, b->dist, GD_NR_DIST) + header);
@@ -94,23 +97,54 @@ static uint32_t cost_exactly(const struct ds_gdeflate_encoder *enc, const struct
 	h.litlen[GD_END_OF_BLOCK] = 1;
 	dynamic = ds_gd_dynamic_nbits(&h);
 	fixed = ds_gd_coded_nbits(&h, &enc->fixed);
-	return (dynamic < fixed ? dynamic : fixed) + READER_BITS;
+	return (dynamic < fixed ? dynamic : fixed) + (enc->level->is_thorough ? 0 : READER_BITS);
+}
+
+enum {
+	COUNTED = 1024
+}; /* tokens at a time: their symbols stay in the first-level cache */
+
+/* By turns in two tables: a count need not wait for the one before. */
+static void count_some(const struct ds_gdeflate_encoder *enc, const uint32_t *tokens,
+		       uint32_t nr_tokens, uint32_t litlen[2][GD_NR_TOKEN_SYMBOLS],
+		       uint32_t dist[2][GD_NR_DIST])
+{
+	uint16_t litlen_symbols[COUNTED + GD_NR_LANES];
+	uint8_t dist_symbols[COUNTED + GD_NR_LANES];
+	uint32_t nr_copies, i;
+
+	nr_copies = enc->kernels->find_symbols(tokens, nr_tokens, litlen_symbols, dist_symbols);
+	for (i = 0; i + 2 <= nr_tokens; i += 2) {
+		litlen[0][litlen_symbols[i]]++;
+		litlen[1][litlen_symbols[i + 1]]++;
+	}
+	if (i < nr_tokens)
+		litlen[0][litlen_symbols[i]]++;
+	for (i = 0; i + 2 <= nr_copies; i += 2) {
+		dist[0][dist_symbols[i]]++;
+		dist[1][dist_symbols[i + 1]]++;
+	}
+	if (i < nr_copies)
+		dist[0][dist_symbols[i]]++;
 }
 
 void ds_gd_count_tokens(const struct ds_gdeflate_encoder *enc, uint32_t first, uint32_t nr_tokens,
 			struct gd_histogram *h)
 {
-	memset(h, 0, sizeof(*h));
-	for (uint32_t i = first; i < first + nr_tokens; i++) {
-		uint32_t token = enc->tokens[i];
+	uint32_t litlen[2][GD_NR_TOKEN_SYMBOLS] = { { 0 } }, dist[2][GD_NR_DIST] = { { 0 } }, n, i;
 
-		if (gd_is_copy(token)) {
-			h->litlen[GD_FIRST_LENGTH + gd_length_index(enc, gd_token_length(token))]++;
-			h->dist[gd_dist_symbol(gd_token_distance(token))]++;
-		} else {
-			h->litlen[token]++;
-		}
+	for (; nr_tokens; first += n, nr_tokens -= n) {
+		n = nr_tokens < COUNTED ? nr_tokens : COUNTED;
+		count_some(enc, enc->tokens + first, n, litlen, dist);
 	}
+	for (i = 0; i < 256; i++)
+		h->litlen[i] = litlen[0][i] + litlen[1][i];
+	memset(h->litlen + 256, 0, sizeof(h->litlen) - 256 * sizeof(h->litlen[0]));
+	for (i = GD_MIN_MATCH; i <= GD_LENGTH_SYMBOLS; i++)
+		h->litlen[GD_FIRST_LENGTH + gd_length_index(enc, i)] +=
+			litlen[0][GD_TOKEN_LENGTHS + i] + litlen[1][GD_TOKEN_LENGTHS + i];
+	for (i = 0; i < GD_NR_DIST; i++)
+		h->dist[i] = dist[0][i] + dist[1][i];
 }
 
 static const struct gd_histogram none;
@@ -185,6 +219,55 @@ static void join_all_that_gain(struct split *s)
 	}
 }
 
+static void subtract_histogram(struct gd_histogram *from, const struct gd_histogram *h)
+{
+	for (unsigned i = 0; i < GD_NR_LITLEN; i++)
+		from->litlen[i] -= h->litlen[i];
+	for (unsigned i = 0; i < GD_NR_DIST; i++)
+		from->dist[i] -= h->dist[i];
+}
+
+/*
+ * Gives the last tokens of a block to the next one, or takes the first ones from it. Returns
+ * whether that was for the better; if not, nothing is changed.
+ */
+static bool move_boundary(const struct split *s, struct gd_segment *a, struct gd_segment *b,
+			  int32_t by)
+{
+	uint32_t n = (uint32_t)(by < 0 ? -by : by), cost_a, cost_b;
+	struct gd_histogram moved, from, to;
+
+	if (n >= (by < 0 ? a : b)->nr_tokens)
+		return false;
+	ds_gd_count_tokens(s->enc, by < 0 ? b->first - n : b->first, n, &moved);
+	from = (by < 0 ? a : b)->h;
+	to = (by < 0 ? b : a)->h;
+	subtract_histogram(&from, &moved);
+	add_histogram(&to, &moved);
+	cost_a = s->cost(s->enc, by < 0 ? &from : &to, &none);
+	cost_b = s->cost(s->enc, by < 0 ? &to : &from, &none);
+	if (cost_a + cost_b >= a->cost + b->cost)
+		return false;
+	a->h = by < 0 ? from : to;
+	b->h = by < 0 ? to : from;
+	a->cost = cost_a;
+	b->cost = cost_b;
+	a->nr_tokens += (uint32_t)by;
+	b->nr_tokens -= (uint32_t)by;
+	b->first += (uint32_t)by;
+	return true;
+}
+
+/* Chunks are coarse: moves each boundary in smaller and smaller steps. */
+static void move_boundaries(const struct split *s)
+{
+	for (unsigned i = 0; i + 1 < s->nr; i++)
+		for (int32_t by = FIRST_MOVE; by >= LAST_MOVE; by /= 2)
+			while (move_boundary(s, s->list[i], s->list[i + 1], by) ||
+			       move_boundary(s, s->list[i], s->list[i + 1], -by))
+				;
+}
+
 void ds_gd_split(struct ds_gdeflate_encoder *enc, bool exactly)
 {
 	struct split s = { .enc = enc, .cost = estimate };
@@ -197,6 +280,8 @@ void ds_gd_split(struct ds_gdeflate_encoder *enc, bool exactly)
 		set_costs(&s);
 		join_all_that_gain(&s);
 	}
+	if (exactly && enc->level->is_thorough)
+		move_boundaries(&s);
 	enc->nr_blocks = s.nr;
 	for (unsigned i = 0; i < s.nr; i++) {
 		enc->blocks[i].first = s.list[i]->first;

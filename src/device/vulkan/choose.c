@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/vulkan/keep.h"
 #include "device/vulkan/vk.h"
 
 #define MAX_FAMILIES		32
@@ -21,7 +22,12 @@ ds_result ds_vk_instance_create(struct ds_vk_api *vk, VkInstance *out, char *why
 		.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
 		.pApplicationInfo = &app,
 	};
-	VkResult result = vk->CreateInstance(&info, NULL, out);
+	struct ds_vk_libraries before;
+	VkResult result;
+
+	ds_vk_note_libraries(&before);
+	result = vk->CreateInstance(&info, NULL, out);
+	ds_vk_keep_new_libraries(&before);
 
 	if (result == VK_ERROR_INCOMPATIBLE_DRIVER)
 		snprintf(why, why_nbytes, "the Vulkan loader is there, but it finds no driver");

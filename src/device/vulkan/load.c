@@ -41,21 +41,6 @@ bool ds_vk_load_instance(struct ds_vk_api *vk, VkInstance instance)
 	return all;
 }
 
-/*
- * Keeps the driver in memory when the last instance goes: the next one would have to load it again,
- * which takes longer than all the rest, and what it leaves behind stays in use.
- */
-static void keep_driver(const struct ds_vk_api *vk)
-{
-	void *symbol;
-	Dl_info info;
-
-	memcpy(&symbol, &vk->CmdCopyBuffer, sizeof(symbol));
-	if (dladdr(symbol, &info) && info.dli_fname)
-		/* The handle is not needed: it would only be closed. */
-		(void)dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-}
-
 bool ds_vk_load_device(struct ds_vk_api *vk, VkDevice device)
 {
 	bool all = true;
@@ -68,7 +53,5 @@ bool ds_vk_load_device(struct ds_vk_api *vk, VkDevice device)
 #define LOAD(name) vk->name = (PFN_vk##name)vk->GetDeviceProcAddr(device, "vk" #name);
 	DS_VK_OPTIONAL_FUNCTIONS(LOAD)
 #undef LOAD
-	if (all)
-		keep_driver(vk);
 	return all;
 }
