@@ -20,7 +20,7 @@
 #include "ds_runtime_uring.h"
 #include "workload.h"
 
-static void die(const char *what)
+_Noreturn static void die(const char *what)
 {
 	perror(what);
 	exit(1);
