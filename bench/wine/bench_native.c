@@ -4,12 +4,13 @@
  *
  * usage: bench_wine_native prepare FOLDER MIB      writes the files
  *        bench_wine_native evict FOLDER            out of the page cache with them
- *        bench_wine_native FOLDER WORKLOAD SECONDS prints GB/s
+ *        bench_wine_native FOLDER WORKLOAD SECONDS prints GB/s and CPU s/GB
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,7 +20,7 @@
 #include "ds_runtime_uring.h"
 #include "workload.h"
 
-static void die(const char *what)
+_Noreturn static void die(const char *what)
 {
 	perror(what);
 	exit(1);
@@ -39,6 +40,15 @@ static double now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double cpu_now(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 static char *path_of(const char *folder, const char *name)
@@ -222,11 +232,11 @@ static void finish_group(struct run *r, unsigned int g)
 	}
 }
 
-static double measure(struct run *r, double seconds)
+static void measure(struct run *r, double seconds)
 {
 	size_t room = (size_t)GROUPS * r->w->per_group * r->w->nbytes;
 	uint64_t nr_groups = 0;
-	double begin;
+	double begin, cpu, gb;
 
 	r->buffers = aligned_alloc(4096, room);
 	if (!r->buffers)
@@ -237,14 +247,17 @@ static double measure(struct run *r, double seconds)
 		start_group(r, g);
 	}
 	begin = now();
+	cpu = cpu_now();
 	while (now() - begin < seconds) {
 		finish_group(r, nr_groups % GROUPS);
 		start_group(r, nr_groups++ % GROUPS);
 	}
 	seconds = now() - begin;
+	cpu = cpu_now() - cpu;
 	for (unsigned int g = 0; g < GROUPS; g++)
 		finish_group(r, (unsigned int)((nr_groups + g) % GROUPS));
-	return (double)(nr_groups * r->w->per_group) * r->w->nbytes / seconds / 1e9;
+	gb = (double)(nr_groups * r->w->per_group) * r->w->nbytes / 1e9;
+	printf("%.4f %.4f\n", gb / seconds, cpu / gb);
 }
 
 int main(int argc, char **argv)
@@ -264,7 +277,7 @@ int main(int argc, char **argv)
 	if (argc != 4 || !(r.w = find_workload(argv[2])))
 		return 2;
 	open_all(&r, argv[1]);
-	printf("%.4f\n", measure(&r, atof(argv[3])));
+	measure(&r, atof(argv[3]));
 	ds_queue_destroy(r.queue);
 	ds_file_close(r.file);
 	ds_backend_destroy(r.backend);

@@ -2,7 +2,9 @@
 /*
  * bench_windows.c: the Windows side: through dstorage.dll, and as programs without it read.
  *
- * usage: bench_wine dstorage|readfile FOLDER WORKLOAD SECONDS   prints GB/s
+ * usage: bench_wine dstorage|readfile FOLDER WORKLOAD SECONDS   prints GB/s and CPU s/GB
+ *
+ * The CPU time is the process's own; wineserver's is not in it.
  *
  * readfile: overlapped ReadFile on a completion port, as many outstanding. For compressed
  * blocks there is no such thing.
@@ -55,6 +57,23 @@ static double now(void)
 	QueryPerformanceCounter(&count);
 	QueryPerformanceFrequency(&frequency);
 	return (double)count.QuadPart / (double)frequency.QuadPart;
+}
+
+static double cpu_now(void)
+{
+	FILETIME created, exited, kernel, user;
+
+	check_last(GetProcessTimes(GetCurrentProcess(), &created, &exited, &kernel, &user),
+		   "GetProcessTimes");
+	return ((double)kernel.dwLowDateTime + (double)user.dwLowDateTime) / 1e7;
+}
+
+/* What was read, how fast, and for how much CPU time. */
+static void report(const struct run *r, uint64_t nr_blocks, double seconds, double cpu)
+{
+	double gb = (double)nr_blocks * r->w->nbytes / 1e9;
+
+	printf("%.4f %.4f\n", gb / seconds, cpu / gb);
 }
 
 static void look_at_file(struct run *r)
@@ -139,26 +158,28 @@ static void finish_group(struct run *r, unsigned int g)
 		check_block(r, g * r->w->per_group + i);
 }
 
-static double measure_dstorage(struct run *r, double seconds)
+static void measure_dstorage(struct run *r, double seconds)
 {
 	uint64_t nr_groups = 0;
-	double begin;
+	double begin, cpu;
 
 	open_dstorage(r);
 	for (unsigned int g = 0; g < GROUPS; g++)
 		start_group(r, g);
 	begin = now();
+	cpu = cpu_now();
 	while (now() - begin < seconds) {
 		finish_group(r, nr_groups % GROUPS);
 		start_group(r, nr_groups++ % GROUPS);
 	}
 	seconds = now() - begin;
+	cpu = cpu_now() - cpu;
 	for (unsigned int g = 0; g < GROUPS; g++)
 		finish_group(r, (unsigned int)((nr_groups + g) % GROUPS));
 	r->queue->lpVtbl->Release(r->queue);
 	r->file->lpVtbl->Release(r->file);
 	r->factory->lpVtbl->Release(r->factory);
-	return (double)(nr_groups * r->w->per_group) * r->w->nbytes / seconds / 1e9;
+	report(r, nr_groups * r->w->per_group, seconds, cpu);
 }
 
 /* ---------------------------------------------------------------- readfile */
@@ -189,11 +210,11 @@ static unsigned int finish_read(struct run *r)
 	return (unsigned int)(o - r->overlapped);
 }
 
-static double measure_readfile(struct run *r, double seconds)
+static void measure_readfile(struct run *r, double seconds)
 {
 	unsigned int nr_slots = GROUPS * r->w->per_group;
 	uint64_t nr = 0;
-	double begin;
+	double begin, cpu;
 
 	r->handle = CreateFileW(r->path, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING,
 				FILE_FLAG_OVERLAPPED, NULL);
@@ -202,14 +223,16 @@ static double measure_readfile(struct run *r, double seconds)
 	for (unsigned int i = 0; i < nr_slots; i++)
 		start_read(r, i);
 	begin = now();
+	cpu = cpu_now();
 	while (now() - begin < seconds) {
 		start_read(r, finish_read(r));
 		nr++;
 	}
 	seconds = now() - begin;
+	cpu = cpu_now() - cpu;
 	for (unsigned int i = 0; i < nr_slots; i++)
 		finish_read(r);
-	return (double)nr * r->w->nbytes / seconds / 1e9;
+	report(r, nr, seconds, cpu);
 }
 
 int wmain(int argc, WCHAR **argv)
@@ -232,7 +255,9 @@ int wmain(int argc, WCHAR **argv)
 	room = (size_t)GROUPS * r.w->per_group * r.w->nbytes;
 	r.buffers = VirtualAlloc(NULL, room, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
 	memset(r.buffers, 1, room);
-	printf("%.4f\n", wcscmp(argv[1], L"dstorage") ? measure_readfile(&r, seconds)
-						      : measure_dstorage(&r, seconds));
+	if (wcscmp(argv[1], L"dstorage"))
+		measure_readfile(&r, seconds);
+	else
+		measure_dstorage(&r, seconds);
 	return 0;
 }

@@ -63,7 +63,7 @@ peers_of() {
 	esac
 }
 
-for workload in read-64k read-1m gdeflate-1m; do
+for workload in read-64k read-64k-wide read-1m gdeflate-1m; do
 	cat "$folder"/*.bin >/dev/null
 	for round in $(seq "$rounds"); do
 		for peer in $(peers_of $workload); do
@@ -83,6 +83,7 @@ function median(list,   n, i, j, t, a) {
 	key = $1 " " $3
 	if (!(key in values)) keys[++nr] = key
 	values[key] = values[key] " " $4
+	cpu[key] = cpu[key] " " $5
 	now[$3] = $4
 	if ($3 == "dstorage") ratio[key] = ratio[key] " " $4 / now["native"]
 	if ($3 == "readfile") ratio[key] = ratio[key] " " now["dstorage"] / $4
@@ -90,7 +91,8 @@ function median(list,   n, i, j, t, a) {
 END {
 	for (i = 1; i <= nr; i++) {
 		split(keys[i], k, " ")
-		printf "workload=wine-%s cold=%s backend=%s gbps=%.3f", k[1], cold, k[2], median(values[keys[i]])
+		printf "workload=wine-%s cold=%s backend=%s gbps=%.3f cpu_s_per_gb=%.3f",
+			k[1], cold, k[2], median(values[keys[i]]), median(cpu[keys[i]])
 		if (k[2] == "dstorage") printf " ratio_to_native=%.2f", median(ratio[keys[i]])
 		if (k[2] == "readfile") printf " dstorage_is_times=%.2f", median(ratio[keys[i]])
 		print ""

@@ -23,6 +23,8 @@ struct workload {
 
 static const struct workload workloads[] = {
 	{ "read-64k", 64u << 10, 16, 0 },
+	/* More of them to a marker, whose event costs trips to wineserver. */
+	{ "read-64k-wide", 64u << 10, 64, 0 },
 	{ "read-1m", 1u << 20, 4, 0 },
 	{ "gdeflate-1m", 1u << 20, 4, 1 },
 };

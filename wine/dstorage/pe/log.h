@@ -11,6 +11,13 @@
 
 #include <stdbool.h>
 
+/* mingw-w64's own printf takes C's formats, which gcc for Windows has to be told. */
+#if defined(__MINGW32__) && !defined(__clang__)
+#define LOG_FORMAT gnu_printf
+#else
+#define LOG_FORMAT printf
+#endif
+
 enum log_class {
 	LOG_ERR = 1,
 	LOG_WARN = 2,
@@ -19,7 +26,7 @@ enum log_class {
 
 bool log_is_on(enum log_class cls);
 void log_write(enum log_class cls, const char *function, const char *format, ...)
-	__attribute__((format(gnu_printf, 3, 4)));
+	__attribute__((format(LOG_FORMAT, 3, 4)));
 
 /* What a switch makes of the classes that are on. */
 unsigned int log_parse(const char *text, unsigned int classes);
