@@ -67,7 +67,8 @@ static void one_of_each(struct suite *s)
 	REQUIRE_CMP(st.bytes_read, ==, SMALL);
 	REQUIRE_CMP(st.bytes_delivered, ==, SMALL);
 	REQUIRE_CMP(st.bytes_written, ==, 0);
-	REQUIRE_CMP(st.io_operations, ==, 1);
+	/* With direct I/O two, where the buffer happens to be aligned for a part of it. */
+	REQUIRE(st.io_operations == 1 || st.io_operations == 2);
 	REQUIRE_CMP(st.path_requests[suite_path_taken(s, DS_PATH_BUFFERED)], ==, 1);
 	REQUIRE_CMP(st.path_bytes[suite_path_taken(s, DS_PATH_BUFFERED)], ==, SMALL);
 	require_sums(&st);
