@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* uring_probe.c: whether io_uring works here, and why not. */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "io/uring_priv.h"
 
 /* The value of kernel.io_uring_disabled, or -1. */
@@ -80,15 +82,32 @@ static int read_once(struct io_uring *ring)
 	return err == -EINVAL ? -ENOSYS : err;
 }
 
-int ds_uring_probe(char *why, size_t why_nbytes)
+static void *probe_main(void *arg)
 {
 	struct io_uring ring;
-	int err = io_uring_queue_init(2, &ring, 0);
+	int *err = arg;
 
-	if (!err) {
-		err = read_once(&ring);
+	*err = io_uring_queue_init(2, &ring, 0);
+	if (!*err) {
+		*err = read_once(&ring);
 		io_uring_queue_exit(&ring);
 	}
+	return NULL;
+}
+
+int ds_uring_probe(char *why, size_t why_nbytes)
+{
+	pthread_t thread;
+	int err = 0;
+
+	/*
+	 * On a thread of its own: shortly after a ring has gone the kernel interrupts whatever
+	 * system call the thread is in that made it, and the caller's epoll_wait() would say EINTR.
+	 */
+	if (ds_thread_start(&thread, "ds-probe", probe_main, &err))
+		err = -EAGAIN;
+	else
+		pthread_join(thread, NULL);
 	if (err)
 		ds_uring_explain(err, why, why_nbytes);
 	return err;

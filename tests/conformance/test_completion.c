@@ -288,6 +288,19 @@ static void event_fd(struct suite *s)
 	close(epoll);
 }
 
+/* Making a backend, and giving one back, leaves nothing behind that interrupts this thread later. */
+static void thread_is_left_alone(struct suite *s)
+{
+	struct epoll_event ev;
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	for (unsigned i = 0; i < 10; i++) {
+		suite_remake(s, NULL, NULL);
+		REQUIRE_CMP(epoll_wait(epoll, &ev, 1, 20), ==, 0);
+	}
+	close(epoll);
+}
+
 /* Asked for when results wait already. */
 static void event_fd_late(struct suite *s)
 {
@@ -848,6 +861,7 @@ int main(int argc, char **argv)
 		TEST(many_waiters),
 		TEST(event_fd),
 		TEST(event_fd_late),
+		TEST(thread_is_left_alone),
 		TEST(event_fd_for_every_end),
 		TEST(no_results_queue),
 		TEST(callbacks),
