@@ -28,7 +28,7 @@ RULES = {
     "src/codec/gdeflate": [r"core/codec\.h", r"codec/gdeflate/[\w/]+\.h", BASE, PUBLIC],
     "src/gdeflate": [r"codec/gdeflate/memory\.h", r"gdeflate/\w+\.h", BASE, PUBLIC],
     "src/device": [r"core/device\.h", r"device/[\w/]+\.h", BASE, PUBLIC],
-    "src/device/vulkan": [r"core/device\.h", r"device/vulkan/[\w/]+\.h", BASE, PUBLIC,
+    "src/device/vulkan": [r"core/device\.h", r"device/(vulkan/[\w/]+|host)\.h", BASE, PUBLIC,
                           r"\w+\.spv\.inc"],
     "src/backend": [PARTS, PUBLIC],
     "src/gds": [PUBLIC, r"gds/[\w/]+\.h"],

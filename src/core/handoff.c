@@ -114,29 +114,11 @@ static void units_output(const struct ds_window *w, uint64_t *offset, uint64_t *
 	*nbytes = last.dst_offset + last.dst_nbytes - first.dst_offset;
 }
 
-/* The head of a stream that is in the window as a whole. */
-static ds_result check_whole(struct ds_window *w)
-{
-	const struct ds_slot *s = w->slot;
-	const struct ds_codec *c = s->codec;
-	uint64_t nbytes = ds_min_u64(c->head_nbytes(s->result_nbytes), w->src_nbytes);
-	uint32_t nr = 0;
-	ds_result ret;
-
-	if (!nbytes)
-		return DS_ERR_SIZE_MISMATCH;
-	ret = c->check_head(w->bytes, (size_t)nbytes, w->src_nbytes, s->result_nbytes, &nr);
-	w->head = w->bytes;
-	w->nr_units = nr;
-	w->all_units = nr;
-	return ret;
-}
-
 static bool make_decode(struct ds_window *w)
 {
 	struct ds_slot *s = w->slot;
 	uint64_t offset = 0, nbytes = 0;
-	ds_result ret = w->kind == DS_WINDOW_WHOLE ? check_whole(w) : DS_OK;
+	ds_result ret = w->kind == DS_WINDOW_WHOLE ? ds_window_plan(w) : DS_OK;
 
 	if (ret) {
 		ds_slot_fail(s, ret, 0, DS_OPERATION_DECODE, s->io.fd, s->file_offset, s->nbytes);

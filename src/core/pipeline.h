@@ -268,6 +268,11 @@ struct ds_window *ds_window_alloc(struct ds_pipeline *pl, struct ds_slot *s,
 void ds_window_begin(struct ds_window *w);
 /* One of its reads has ended. No lock held. */
 void ds_window_read_done(struct ds_window *w);
+/*
+ * Checks the head of a stream that is in the window as a whole, and notes its units; 0 of them on
+ * failure.
+ */
+ds_result ds_window_plan(struct ds_window *w);
 /* A worker has done its part. No lock held. */
 void ds_window_worked(struct ds_window *w);
 /* Nobody uses it any more: frees it, and goes on with its request. No lock held. */

@@ -215,6 +215,23 @@ void ds_window_read_done(struct ds_window *w)
 	}
 }
 
+ds_result ds_window_plan(struct ds_window *w)
+{
+	const struct ds_slot *s = w->slot;
+	const struct ds_codec *c = s->codec;
+	uint64_t head_nbytes = ds_min_u64(c->head_nbytes(s->result_nbytes), w->src_nbytes);
+	uint32_t nr = 0;
+	ds_result ret = DS_ERR_SIZE_MISMATCH;
+
+	if (head_nbytes)
+		ret = c->check_head(w->bytes, (size_t)head_nbytes, w->src_nbytes, s->result_nbytes,
+				    &nr);
+	w->head = w->bytes;
+	w->nr_units = ret ? 0 : nr;
+	w->all_units = w->nr_units;
+	return ret;
+}
+
 void ds_window_worked(struct ds_window *w)
 {
 	if (ds_window_is_for_device(w))

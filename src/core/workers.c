@@ -224,24 +224,14 @@ static void copy_in(struct ds_window *w)
 /* Finds the units of a whole stream, so that workers can share it. False: it has none. */
 static bool plan_whole(struct ds_window *w)
 {
-	struct ds_slot *s = w->slot;
-	const struct ds_codec *c = s->codec;
-	uint64_t head_nbytes = ds_min_u64(c->head_nbytes(s->result_nbytes), w->src_nbytes);
-	uint32_t nr = 0;
-	ds_result ret = DS_ERR_SIZE_MISMATCH;
+	ds_result ret = ds_window_plan(w);
 
-	if (head_nbytes)
-		ret = c->check_head(w->bytes, (size_t)head_nbytes, w->src_nbytes, s->result_nbytes,
-				    &nr);
-	if (!ret && !nr && c->stream_begin)
+	if (!ret && !w->nr_units && w->slot->codec->stream_begin)
 		return false;
 	w->is_planned = true;
 	w->kind = DS_WINDOW_UNITS;
-	w->head = w->bytes;
-	w->nr_units = ret ? 0 : nr;
-	w->all_units = nr;
 	if (ret)
-		fail_decode(s, ret, 0, w->src_nbytes);
+		fail_decode(w->slot, ret, 0, w->src_nbytes);
 	return true;
 }
 

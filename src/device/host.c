@@ -7,15 +7,8 @@ static void host_destroy(struct ds_device *d)
 	(void)d;
 }
 
-static ds_result host_resolve(struct ds_device *d, const struct ds_location *loc, uint64_t nbytes,
-			      bool is_source, struct ds_target *target)
+ds_result ds_host_resolve(const struct ds_location *loc, uint64_t nbytes, struct ds_target *target)
 {
-	(void)d;
-	(void)is_source;
-	if (loc->kind == DS_LOCATION_NONE)
-		return DS_ERR_INVALID_ARGUMENT;
-	if (loc->kind != DS_LOCATION_MEMORY)
-		return DS_ERR_UNSUPPORTED;
 	if (!loc->data && nbytes)
 		return DS_ERR_INVALID_ARGUMENT;
 	if (nbytes > UINTPTR_MAX - (uintptr_t)loc->data)
@@ -27,6 +20,18 @@ static ds_result host_resolve(struct ds_device *d, const struct ds_location *loc
 		.nbytes = nbytes,
 	};
 	return DS_OK;
+}
+
+static ds_result host_resolve(struct ds_device *d, const struct ds_location *loc, uint64_t nbytes,
+			      bool is_source, struct ds_target *target)
+{
+	(void)d;
+	(void)is_source;
+	if (loc->kind == DS_LOCATION_NONE)
+		return DS_ERR_INVALID_ARGUMENT;
+	if (loc->kind != DS_LOCATION_MEMORY)
+		return DS_ERR_UNSUPPORTED;
+	return ds_host_resolve(loc, nbytes, target);
 }
 
 static const struct ds_device_ops host_ops = {

@@ -17,6 +17,7 @@
 #include "base/thread.h"
 #include "base/util.h"
 #include "device/cuda/cuda_priv.h"
+#include "device/host.h"
 
 #define HUGE_PAGE_NBYTES (2u << 20)
 #define MPOL_PREFERRED	 1
@@ -288,22 +289,6 @@ static void cuda_staging_unmap(struct ds_device *base, void *p, size_t nbytes)
 
 /* ------------------------------------------------------------------ targets */
 
-static ds_result resolve_host(const struct ds_location *loc, uint64_t nbytes,
-			      struct ds_target *target)
-{
-	if (!loc->data && nbytes)
-		return DS_ERR_INVALID_ARGUMENT;
-	if (nbytes > UINTPTR_MAX - (uintptr_t)loc->data)
-		return DS_ERR_OUT_OF_RANGE;
-	*target = (struct ds_target){
-		.address = loc->data,
-		.is_readable = true,
-		.takes_direct = true,
-		.nbytes = nbytes,
-	};
-	return DS_OK;
-}
-
 /* Whether an address is of a device's memory; asked first, since a wrong one may end the context. */
 static bool is_device_memory(struct cuda_device *d, uint64_t address)
 {
@@ -336,7 +321,7 @@ static ds_result cuda_resolve(struct ds_device *base, const struct ds_location *
 	if (loc->kind == DS_LOCATION_NONE)
 		return DS_ERR_INVALID_ARGUMENT;
 	if (loc->kind != d->set.kind)
-		return loc->kind == DS_LOCATION_MEMORY ? resolve_host(loc, nbytes, target)
+		return loc->kind == DS_LOCATION_MEMORY ? ds_host_resolve(loc, nbytes, target)
 						       : DS_ERR_UNSUPPORTED;
 	if ((!loc->object && nbytes) || loc->detail)
 		return DS_ERR_INVALID_ARGUMENT;

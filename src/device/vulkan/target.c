@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "device/host.h"
 #include "device/vulkan/vk.h"
 
 #define KNOWN_FLAGS ((uint32_t)DS_VULKAN_CONCURRENT | (uint32_t)DS_VULKAN_RELEASE)
@@ -69,24 +70,6 @@ void ds_vk_targets_fini(struct ds_vk_device *d)
 		d->free_targets = t->next;
 		free(t);
 	}
-}
-
-/* ----------------------------------------------------------------- memory */
-
-static ds_result resolve_memory(const struct ds_location *loc, uint64_t nbytes,
-				struct ds_target *target)
-{
-	if (!loc->data && nbytes)
-		return DS_ERR_INVALID_ARGUMENT;
-	if (nbytes > UINTPTR_MAX - (uintptr_t)loc->data)
-		return DS_ERR_OUT_OF_RANGE;
-	*target = (struct ds_target){
-		.address = loc->data,
-		.is_readable = true,
-		.takes_direct = true,
-		.nbytes = nbytes,
-	};
-	return DS_OK;
 }
 
 /* ---------------------------------------------------------------- buffers */
@@ -250,7 +233,7 @@ ds_result ds_vk_resolve(struct ds_device *base, const struct ds_location *loc, u
 	case DS_LOCATION_NONE:
 		return DS_ERR_INVALID_ARGUMENT;
 	case DS_LOCATION_MEMORY:
-		return resolve_memory(loc, nbytes, target);
+		return ds_host_resolve(loc, nbytes, target);
 	case DS_LOCATION_VULKAN_BUFFER:
 		return resolve_buffer(d, loc, nbytes, is_source, target);
 	case DS_LOCATION_VULKAN_IMAGE:
