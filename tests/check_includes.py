@@ -21,7 +21,7 @@ OWN_FOLDER = r"[\w-]+\.h"
 # Folder -> the "..." includes that it may use. The longest matching folder counts.
 RULES = {
     "include": [PUBLIC],
-    "src/base": [BASE],
+    "src/base": [BASE, PUBLIC],
     "src/core": [r"core/\w+\.h", BASE, PUBLIC],
     "src/io": [r"core/io_engine\.h", r"io/[\w/]+\.h", BASE],
     "src/codec": [r"core/codec\.h", r"codec/[\w/]+\.h", BASE, PUBLIC],
@@ -31,7 +31,7 @@ RULES = {
     "src/device/vulkan": [r"core/device\.h", r"device/(vulkan/[\w/]+|host)\.h", BASE, PUBLIC,
                           r"\w+\.spv\.inc"],
     "src/backend": [PARTS, PUBLIC],
-    "src/gds": [PUBLIC, r"gds/[\w/]+\.h"],
+    "src/gds": [PUBLIC, BASE, r"gds/[\w/]+\.h"],
     "tools": [PUBLIC, OWN_FOLDER],
     "examples": [PUBLIC],
     "bench": [PUBLIC, OWN_FOLDER],

@@ -13,7 +13,7 @@
 #include "base/util.h"
 #include "core/backend.h"
 #include "core/backend_priv.h"
-#include "core/copy_struct.h"
+#include "base/copy_struct.h"
 #include "device/cuda/cuda.h"
 #include "ds_runtime_gds.h"
 #include "io/cufile.h"

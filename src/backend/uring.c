@@ -2,7 +2,7 @@
 /* uring.c: the io_uring backend: io_uring, and host memory. */
 #include "backend/codecs.h"
 #include "core/backend.h"
-#include "core/copy_struct.h"
+#include "base/copy_struct.h"
 #include "device/host.h"
 #include "ds_runtime_uring.h"
 #include "io/uring.h"

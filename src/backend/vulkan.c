@@ -9,7 +9,7 @@
 #include "base/util.h"
 #include "core/backend.h"
 #include "core/backend_priv.h"
-#include "core/copy_struct.h"
+#include "base/copy_struct.h"
 #include "core/fence.h"
 #include "device/vulkan/vulkan.h"
 #include "ds_runtime_vulkan.h"

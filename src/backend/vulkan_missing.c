@@ -2,7 +2,7 @@
 /* vulkan_missing.c: the Vulkan backend of a build without the Vulkan headers or a shader compiler. */
 #include <stdio.h>
 
-#include "core/copy_struct.h"
+#include "base/copy_struct.h"
 #include "ds_runtime_vulkan.h"
 
 static const char reason[] = "the library was built without Vulkan";

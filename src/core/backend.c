@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "core/queue.h"
-#include "core/copy_struct.h"
+#include "base/copy_struct.h"
 #include "core/result.h"
 
 #define DEFAULT_STAGING_NBYTES (32u << 20)

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
-#include "core/copy_struct.h"
+#include "base/copy_struct.h"
 #include "core/queue.h"
 
 static uint32_t path_of(struct ds_slot *s)

@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
-#include "core/copy_struct.h"
+#include "base/copy_struct.h"
 #include "core/file.h"
 #include "core/queue.h"
 

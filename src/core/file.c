@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "core/backend_priv.h"
-#include "core/copy_struct.h"
+#include "base/copy_struct.h"
 #include "core/result.h"
 
 #define KNOWN_FLAGS \

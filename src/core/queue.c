@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/thread.h"
-#include "core/copy_struct.h"
+#include "base/copy_struct.h"
 
 #define KNOWN_FLAGS                                                             \
 	(DS_QUEUE_NONBLOCKING | DS_QUEUE_NO_AUTO_SUBMIT | DS_QUEUE_NO_RESULTS | \

@@ -165,7 +165,7 @@ static uint64_t count_cached(int fd, uint64_t offset, uint64_t nbytes)
 	free(pages);
 	if (p != MAP_FAILED)
 		munmap(p, nbytes);
-	return ds_manager_min(cached, nbytes);
+	return ds_min_u64(cached, nbytes);
 }
 
 static uint32_t expect_path(const struct ds_gds_file *f, uint64_t cached)
@@ -190,11 +190,11 @@ ds_result ds_gds_file_get_info(struct ds_gds_file *f, struct ds_gds_file_info *o
 		return DS_ERR_SYSTEM;
 	info.nbytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : f->nbytes;
 	for (uint64_t at = 0; at < info.nbytes; at += CACHE_PART_NBYTES)
-		info.cached_nbytes += count_cached(
-			f->fd, at, ds_manager_min(CACHE_PART_NBYTES, info.nbytes - at));
+		info.cached_nbytes +=
+			count_cached(f->fd, at, ds_min_u64(CACHE_PART_NBYTES, info.nbytes - at));
 	info.alignment = f->alignment;
 	info.path = expect_path(f, info.cached_nbytes);
 	memcpy(info.file_system, f->file_system, sizeof(info.file_system));
 	memcpy(info.why, f->why, sizeof(info.why));
-	return ds_manager_copy_out(out, &info, sizeof(info));
+	return ds_copy_out(out, &info, sizeof(info), sizeof(info));
 }

@@ -26,6 +26,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/clock.h"
+#include "base/copy_struct.h"
+#include "base/util.h"
 #include "ds_runtime_gds.h"
 
 #define DS_POOL_BUCKETS 1024u
@@ -33,21 +36,10 @@
 #define DS_FILE_LANES	16u
 #define DS_QUEUE_ROOM	256u
 
-static inline uint64_t ds_manager_min(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static inline uint64_t ds_manager_round_up(uint64_t v, uint64_t align)
 {
 	return (v + align - 1) / align * align;
 }
-
-uint64_t ds_manager_now_ns(void);
-
-/* Size-stamped structs in and out: as everywhere in the runtime. */
-ds_result ds_manager_copy_in(void *to, size_t nbytes, const void *from);
-ds_result ds_manager_copy_out(void *to, const void *from, size_t nbytes);
 
 /* --------------------------------------------------------------------- pool */
 

@@ -41,7 +41,7 @@ ds_result ds_job_create(struct ds_gds *g, const struct ds_gds_job_config *cfg, u
 
 	if (!job)
 		return DS_ERR_NO_MEMORY;
-	ret = ds_manager_copy_in(&job->cfg, sizeof(job->cfg), cfg);
+	ret = ds_copy_config(&job->cfg, sizeof(job->cfg), cfg, sizeof(job->cfg));
 	if (!ret)
 		ret = check_config(g, &job->cfg);
 	if (!ret && nr_items) {
@@ -99,7 +99,7 @@ ds_result ds_job_begin(struct ds_gds_job *job, struct ds_gds_job **out)
 {
 	struct ds_gds *g = job->g;
 
-	job->created_ns = ds_manager_now_ns();
+	job->created_ns = ds_now_ns();
 	job->report.total_nbytes = job->total_nbytes;
 	/* The runner's. */
 	atomic_fetch_add_explicit(&job->refs, 1, memory_order_relaxed);
@@ -192,7 +192,7 @@ static void finish_report(struct ds_gds_job *job, uint64_t start_ns, uint64_t cp
 {
 	struct ds_gds_report *r = &job->report;
 
-	r->elapsed_ns = ds_manager_now_ns() - start_ns;
+	r->elapsed_ns = ds_now_ns() - start_ns;
 	r->waited_ns = start_ns - job->created_ns;
 	r->cpu_ns = backend_cpu_ns(job) - cpu_ns;
 	r->done_nbytes = atomic_load(&job->done_nbytes);
@@ -207,7 +207,7 @@ static void end(struct ds_gds_job *job)
 {
 	if (job->report.result)
 		give_back_memory(job);
-	ds_manager_count(job, ds_manager_now_ns() - job->created_ns);
+	ds_manager_count(job, ds_now_ns() - job->created_ns);
 	if (job->cfg.progress)
 		job->cfg.progress(job->cfg.user_data, job, atomic_load(&job->done_nbytes),
 				  job->total_nbytes);
@@ -227,7 +227,7 @@ static void set_space(struct ds_gds_job *job, struct ds_workspace *space)
 
 void ds_job_run(struct ds_gds_job *job)
 {
-	uint64_t start_ns = ds_manager_now_ns(), cpu_ns = backend_cpu_ns(job);
+	uint64_t start_ns = ds_now_ns(), cpu_ns = backend_cpu_ns(job);
 	struct ds_workspace *space = NULL;
 	ds_result ret = ds_manager_get_space(job->g, &space);
 
@@ -271,7 +271,7 @@ static bool wait_until(struct ds_gds_job *job, uint64_t deadline_ns)
 
 ds_result ds_gds_job_wait(struct ds_gds_job *job, uint64_t timeout_ns)
 {
-	uint64_t now = ds_manager_now_ns();
+	uint64_t now = ds_now_ns();
 	uint64_t deadline = timeout_ns > UINT64_MAX - now ? UINT64_MAX : now + timeout_ns;
 	ds_result ret = DS_OK;
 
@@ -368,7 +368,7 @@ ds_result ds_gds_job_get_item(struct ds_gds_job *job, uint32_t index, struct ds_
 	item.nbytes = from->out_nbytes;
 	if (has_ended(job) && !job->report.result)
 		item.checksum = from->checksum;
-	return ds_manager_copy_out(out, &item, sizeof(item));
+	return ds_copy_out(out, &item, sizeof(item), sizeof(item));
 }
 
 ds_result ds_gds_job_get_report(struct ds_gds_job *job, struct ds_gds_report *out)
@@ -377,5 +377,5 @@ ds_result ds_gds_job_get_report(struct ds_gds_job *job, struct ds_gds_report *ou
 		return DS_ERR_INVALID_ARGUMENT;
 	if (!has_ended(job))
 		return DS_ERR_UNAVAILABLE;
-	return ds_manager_copy_out(out, &job->report, sizeof(job->report));
+	return ds_copy_out(out, &job->report, sizeof(job->report), sizeof(job->report));
 }

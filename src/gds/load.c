@@ -115,7 +115,7 @@ ds_result ds_gds_load_models(struct ds_gds *g, const char *const *paths, uint32_
 
 	if (!g || (nr && !paths) || !out)
 		return DS_ERR_INVALID_ARGUMENT;
-	ret = ds_manager_copy_in(&mine, sizeof(mine), cfg);
+	ret = ds_copy_config(&mine, sizeof(mine), cfg, sizeof(mine));
 	if (ret)
 		return ret;
 	/* The pool's memory is of one kind. */

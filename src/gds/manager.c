@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "ds_runtime_uring.h"
 #include "gds/internal.h"
@@ -22,51 +21,6 @@
 #define DEFAULT_CHUNK	   (4u << 20)
 /* Reads that wait for a disk are more, the more threads there are. */
 #define MIN_CREW	   8u
-
-uint64_t ds_manager_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-/* ------------------------------------------------------ size-stamped structs */
-
-ds_result ds_manager_copy_in(void *to, size_t nbytes, const void *from)
-{
-	const unsigned char *bytes = from;
-	uint32_t size, own = (uint32_t)nbytes;
-
-	memset(to, 0, nbytes);
-	if (from) {
-		memcpy(&size, from, sizeof(size));
-		if (size < nbytes || size > 4096)
-			return DS_ERR_INVALID_ARGUMENT;
-		for (size_t i = nbytes; i < size; i++) {
-			if (bytes[i])
-				return DS_ERR_INVALID_ARGUMENT;
-		}
-		memcpy(to, from, nbytes);
-	}
-	memcpy(to, &own, sizeof(own));
-	return DS_OK;
-}
-
-ds_result ds_manager_copy_out(void *to, const void *from, size_t nbytes)
-{
-	uint32_t size;
-
-	if (!to)
-		return DS_ERR_INVALID_ARGUMENT;
-	memcpy(&size, to, sizeof(size));
-	if (size < nbytes || size > 4096)
-		return DS_ERR_INVALID_ARGUMENT;
-	memcpy(to, from, nbytes);
-	memset((char *)to + nbytes, 0, size - nbytes);
-	memcpy(to, &size, sizeof(size));
-	return DS_OK;
-}
 
 /* --------------------------------------------------------------- workspaces */
 
@@ -124,14 +78,14 @@ static void free_spaces(struct ds_gds *g)
 static void begin_running(struct ds_gds *g)
 {
 	if (!g->nr_running++)
-		g->busy_since_ns = ds_manager_now_ns();
+		g->busy_since_ns = ds_now_ns();
 }
 
 /* With the lock. */
 static void end_running(struct ds_gds *g)
 {
 	if (!--g->nr_running)
-		g->stats.busy_ns += ds_manager_now_ns() - g->busy_since_ns;
+		g->stats.busy_ns += ds_now_ns() - g->busy_since_ns;
 	/* A caller's thread may have been the one that kept a job waiting. */
 	if (g->first)
 		pthread_cond_signal(&g->wake);
@@ -294,7 +248,7 @@ ds_result ds_gds_create(const struct ds_gds_manager_config *user, struct ds_gds 
 {
 	struct ds_gds_manager_config cfg;
 	struct ds_gds *g;
-	ds_result ret = ds_manager_copy_in(&cfg, sizeof(cfg), user);
+	ds_result ret = ds_copy_config(&cfg, sizeof(cfg), user, sizeof(cfg));
 
 	if (!ret)
 		ret = out ? check_config(&cfg) : DS_ERR_INVALID_ARGUMENT;
@@ -424,7 +378,7 @@ ds_result ds_gds_get_stats(struct ds_gds *g, struct ds_gds_stats *out)
 	s = g->stats;
 	s.jobs_running = g->nr_running;
 	if (g->nr_running)
-		s.busy_ns += ds_manager_now_ns() - g->busy_since_ns;
+		s.busy_ns += ds_now_ns() - g->busy_since_ns;
 	nr = s.jobs_completed + s.jobs_failed + s.jobs_cancelled;
 	s.average_bytes_per_second = rate(s.nbytes, g->sum_run_ns);
 	s.effective_bytes_per_second = rate(s.nbytes, s.busy_ns);
@@ -436,7 +390,7 @@ ds_result ds_gds_get_stats(struct ds_gds *g, struct ds_gds_stats *out)
 	s.pool_high_water = g->pool.high_water;
 	pthread_mutex_unlock(&g->pool.lock);
 	s.size = sizeof(s);
-	return ds_manager_copy_out(out, &s, sizeof(s));
+	return ds_copy_out(out, &s, sizeof(s), sizeof(s));
 }
 
 void ds_gds_reset_stats(struct ds_gds *g)
@@ -447,6 +401,6 @@ void ds_gds_reset_stats(struct ds_gds *g)
 	memset(&g->stats, 0, sizeof(g->stats));
 	g->sum_run_ns = 0;
 	g->sum_latency_ns = 0;
-	g->busy_since_ns = ds_manager_now_ns();
+	g->busy_since_ns = ds_now_ns();
 	pthread_mutex_unlock(&g->lock);
 }

@@ -401,5 +401,5 @@ ds_result ds_safetensors_get(const struct ds_safetensors *st, uint32_t index,
 	memcpy(info.dims, t->dims, sizeof(info.dims));
 	info.offset = t->offset;
 	info.nbytes = t->nbytes;
-	return ds_manager_copy_out(out, &info, sizeof(info));
+	return ds_copy_out(out, &info, sizeof(info), sizeof(info));
 }

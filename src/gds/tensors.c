@@ -207,7 +207,7 @@ ds_result ds_gds_load_tensors(struct ds_gds *g, struct ds_safetensors *st, const
 
 	if (!g || !st || !out)
 		return DS_ERR_INVALID_ARGUMENT;
-	ret = ds_manager_copy_in(&mine, sizeof(mine), cfg);
+	ret = ds_copy_config(&mine, sizeof(mine), cfg, sizeof(mine));
 	if (!ret && mine.flags & DS_GDS_JOB_SEPARATE && destination)
 		ret = DS_ERR_INVALID_ARGUMENT;
 	if (!ret)

@@ -78,7 +78,7 @@ static uint64_t choose_piece(const struct ds_gds_job *job)
 {
 	uint64_t n = ds_manager_round_up(job->total_nbytes / NR_PIECES + 1, MIN_PIECE_NBYTES);
 
-	return ds_manager_min(n, MAX_PIECE_NBYTES);
+	return ds_min_u64(n, MAX_PIECE_NBYTES);
 }
 
 /* The request of the next piece; false when there is none left. */
@@ -93,7 +93,7 @@ static bool next_piece(struct transfer *t, struct ds_request *r)
 	n = range->nbytes - t->at;
 	/* Pieces end where those of the file do, for the sake of direct reads. */
 	if (!range->codec)
-		n = ds_manager_min(n, t->piece_nbytes - (range->offset + t->at) % t->piece_nbytes);
+		n = ds_min_u64(n, t->piece_nbytes - (range->offset + t->at) % t->piece_nbytes);
 	*r = (struct ds_request)DS_REQUEST_INIT;
 	r->source.kind = DS_LOCATION_FILE;
 	r->source.file = range->file->file;
@@ -155,7 +155,7 @@ static void take_one(struct transfer *t, const struct ds_completion *c)
 	uint32_t path = path_of(job, c);
 
 	t->in_flight--;
-	t->nbytes_in_flight -= ds_manager_min(c->bytes_transferred, t->nbytes_in_flight);
+	t->nbytes_in_flight -= ds_min_u64(c->bytes_transferred, t->nbytes_in_flight);
 	ds_job_ended(job, c);
 	job->report.path_nbytes[path] += c->bytes_transferred;
 	t->untold_nbytes += c->bytes_transferred;
@@ -165,7 +165,7 @@ static void take_one(struct transfer *t, const struct ds_completion *c)
 
 static void tell(struct transfer *t, bool is_last)
 {
-	uint64_t now = ds_manager_now_ns();
+	uint64_t now = ds_now_ns();
 
 	if (!t->untold_nbytes || (!is_last && now - t->told_ns < TELL_EVERY_NS))
 		return;
@@ -194,7 +194,7 @@ void ds_job_transfer(struct ds_gds_job *job)
 		.job = job,
 		.queue = job->space->queue,
 		.piece_nbytes = choose_piece(job),
-		.told_ns = ds_manager_now_ns(),
+		.told_ns = ds_now_ns(),
 	};
 
 	for (;;) {

@@ -183,7 +183,7 @@ static void read_part(void *arg, uint32_t part)
 	struct batch *b = arg;
 	int fd = ds_manager_file_lane(b->v->file, part);
 	uint64_t first = part * b->part_nr;
-	uint64_t last = ds_manager_min(first + b->part_nr, b->nr);
+	uint64_t last = ds_min_u64(first + b->part_nr, b->nr);
 
 	while (first < last && !atomic_load_explicit(&b->result, memory_order_relaxed) &&
 	       !atomic_load_explicit(&b->job->wants_cancel, memory_order_relaxed)) {
@@ -294,7 +294,7 @@ static void prepare(struct gather *ga, struct sorted *to, uint64_t first)
 	const struct ds_vector_job *v = &ga->job->vectors;
 
 	to->first = first;
-	to->nr = first < v->nr ? ds_manager_min(ga->batch_nr, v->nr - first) : 0;
+	to->nr = first < v->nr ? ds_min_u64(ga->batch_nr, v->nr - first) : 0;
 	for (uint64_t i = 0; i < to->nr; i++)
 		to->entries[i] =
 			(struct entry){ v->indices ? v->indices[first + i] : v->first + first + i,
@@ -403,7 +403,7 @@ static uint64_t choose_batch(const struct ds_gds_job *job)
 	uint64_t some = v->nr / 8 + 1;
 	uint64_t least = (4u << 20) / v->vector_nbytes + 1;
 
-	return ds_manager_min(limit ? limit : 1, some > least ? some : least);
+	return ds_min_u64(limit ? limit : 1, some > least ? some : least);
 }
 
 static ds_result need_entries(struct gather *ga)
@@ -425,7 +425,7 @@ void ds_job_gather(struct ds_gds_job *job)
 		.job = job,
 		.queue = job->space->queue,
 		.is_device = job->cfg.memory == DS_GDS_MEMORY_DEVICE,
-		.batch_nr = ds_manager_min(choose_batch(job), job->vectors.nr),
+		.batch_nr = ds_min_u64(choose_batch(job), job->vectors.nr),
 	};
 	ds_result ret = need_entries(&ga);
 
@@ -453,8 +453,8 @@ static ds_result read_set(struct ds_gds *g, const struct ds_gds_vectors *user, u
 {
 	struct ds_gds_vectors set;
 	uint64_t room, stride, fit;
-	ds_result ret =
-		user ? ds_manager_copy_in(&set, sizeof(set), user) : DS_ERR_INVALID_ARGUMENT;
+	ds_result ret = user ? ds_copy_config(&set, sizeof(set), user, sizeof(set))
+			     : DS_ERR_INVALID_ARGUMENT;
 
 	if (ret)
 		return ret;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The core's own parts, without a backend.
-foreach(part IN ITEMS cold_choice copy_struct staging stats request)
-	ds_unit_test(test_core_${part} SOURCES test_core_${part}.c
+# The core's own parts and the base's, without a backend.
+foreach(part IN ITEMS base_copy_struct core_cold_choice core_staging core_stats core_request)
+	ds_unit_test(test_${part} SOURCES test_${part}.c
 		"${PROJECT_SOURCE_DIR}/tests/support/require.c")
 endforeach()

@@ -3,30 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/copy_struct.h"
 #include "base/util.h"
 #include "device/host.h"
 #include "device/vulkan/vk.h"
 
 #define KNOWN_FLAGS ((uint32_t)DS_VULKAN_CONCURRENT | (uint32_t)DS_VULKAN_RELEASE)
 
-/* A caller's struct, which may be of an older or a younger header; see style of ds_copy_config(). */
 static bool read_detail(void *dst, uint32_t own, const void *src)
 {
-	const unsigned char *bytes = src;
-	uint32_t size;
-
-	memset(dst, 0, own);
-	if (!src)
-		return false;
-	memcpy(&size, src, sizeof(size));
-	if (size < own || size > 4096)
-		return false;
-	for (uint32_t i = own; i < size; i++) {
-		if (bytes[i])
-			return false;
-	}
-	memcpy(dst, src, own);
-	return true;
+	return src && !ds_copy_config(dst, own, src, own);
 }
 
 static struct ds_vk_target *take_state(struct ds_vk_device *d)

@@ -3,7 +3,7 @@
  * copy_struct.c: size-stamped structs in and out, by the rule that Linux uses for
  * its own extensible structs.
  */
-#include "core/copy_struct.h"
+#include "base/copy_struct.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_core_copy_struct.c: structs of older and newer callers, in and out. */
+/* test_base_copy_struct.c: structs of older and newer callers, in and out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "core/copy_struct.h"
+#include "base/copy_struct.h"
 #include "support/require.h"
 
 /* What this library knows; a caller may have more, or (after a later version) less. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* copy_struct.h: size-stamped structs in and out. */
-#ifndef DS_CORE_COPY_STRUCT_H
-#define DS_CORE_COPY_STRUCT_H
+#ifndef DS_BASE_COPY_STRUCT_H
+#define DS_BASE_COPY_STRUCT_H
 
 #include "ds_runtime.h"
 
@@ -23,4 +23,4 @@ ds_result ds_copy_config(void *dst, size_t dst_nbytes, const void *src, size_t m
 /* Copies a result out, as much as the caller's struct takes; its size field stays. */
 ds_result ds_copy_out(void *dst, const void *src, size_t src_nbytes, size_t min_size);
 
-#endif /* DS_CORE_COPY_STRUCT_H */
+#endif /* DS_BASE_COPY_STRUCT_H */
