@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* staging.c: first-fit runs of slabs in one mapping. */
+/* staging.c: the budget: one mapping, and an arena of its slabs. */
 #include "core/staging.h"
 
-#include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -25,13 +23,11 @@ ds_result ds_staging_init(struct ds_staging *st, struct ds_device *device, size_
 	memset(st, 0, sizeof(*st));
 	st->device = device;
 	nbytes = ds_align_down(nbytes, DS_STAGING_SLAB_NBYTES);
-	st->nr_slabs = (uint32_t)(nbytes / DS_STAGING_SLAB_NBYTES);
-	st->used = calloc(st->nr_slabs, 1);
-	if (!st->used)
+	if (!ds_arena_init(&st->arena, nbytes, DS_STAGING_SLAB_NBYTES))
 		return DS_ERR_NO_MEMORY;
 	ret = map(device, nbytes, &base);
 	if (ret) {
-		free(st->used);
+		ds_arena_fini(&st->arena);
 		return ret;
 	}
 	st->base = base;
@@ -45,52 +41,22 @@ void ds_staging_fini(struct ds_staging *st)
 		st->device->ops->staging_unmap(st->device, st->base, st->nbytes);
 	else
 		munmap(st->base, st->nbytes);
-	free(st->used);
-}
-
-static uint32_t slabs_for(size_t nbytes)
-{
-	return (uint32_t)(ds_align_up(nbytes, DS_STAGING_SLAB_NBYTES) / DS_STAGING_SLAB_NBYTES);
-}
-
-/* The first run of n free slabs in [from, to); nr_slabs: none. */
-static uint32_t find_run(const struct ds_staging *st, uint32_t from, uint32_t to, uint32_t n)
-{
-	uint32_t len = 0;
-
-	for (uint32_t i = from; i < to; i++) {
-		len = st->used[i] ? 0 : len + 1;
-		if (len == n)
-			return i + 1 - n;
-	}
-	return st->nr_slabs;
+	ds_arena_fini(&st->arena);
 }
 
 void *ds_staging_alloc(struct ds_staging *st, size_t nbytes)
 {
-	uint32_t n = slabs_for(nbytes), at;
+	uint64_t offset;
 
-	if (!n || n > st->nr_slabs || (size_t)n * DS_STAGING_SLAB_NBYTES > st->nbytes - st->in_use)
+	if (!ds_arena_alloc(&st->arena, nbytes, &offset))
 		return NULL;
-	at = find_run(st, st->hint, st->nr_slabs, n);
-	if (at == st->nr_slabs)
-		at = find_run(st, 0, st->nr_slabs, n);
-	if (at == st->nr_slabs)
-		return NULL;
-	memset(st->used + at, 1, n);
-	st->hint = at + n < st->nr_slabs ? at + n : 0;
-	st->in_use += (size_t)n * DS_STAGING_SLAB_NBYTES;
-	if (st->in_use > st->high_water)
-		st->high_water = st->in_use;
-	return st->base + (size_t)at * DS_STAGING_SLAB_NBYTES;
+	st->in_use = ds_arena_in_use(&st->arena);
+	st->high_water = ds_max_u64(st->high_water, st->in_use);
+	return st->base + offset;
 }
 
 void ds_staging_free(struct ds_staging *st, void *p, size_t nbytes)
 {
-	uint32_t n = slabs_for(nbytes);
-	uint32_t at = (uint32_t)((size_t)((unsigned char *)p - st->base) / DS_STAGING_SLAB_NBYTES);
-
-	memset(st->used + at, 0, n);
-	st->in_use -= (size_t)n * DS_STAGING_SLAB_NBYTES;
-	st->hint = at;
+	ds_arena_free(&st->arena, (uint64_t)((unsigned char *)p - st->base), nbytes);
+	st->in_use = ds_arena_in_use(&st->arena);
 }

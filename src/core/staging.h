@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "core/device.h"
 #include "ds_runtime.h"
 
@@ -20,9 +21,7 @@ struct ds_staging {
 	size_t nbytes;
 	size_t in_use;
 	size_t high_water;
-	uint32_t nr_slabs;
-	uint32_t hint; /* where the next search begins */
-	uint8_t *used; /* one flag a slab */
+	struct ds_arena arena;
 };
 
 ds_result ds_staging_init(struct ds_staging *st, struct ds_device *device, size_t nbytes);

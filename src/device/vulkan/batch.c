@@ -239,7 +239,7 @@ static bool alloc_scratch(struct ds_vk_device *d, struct ds_device_op *op, uint6
 	if (!needs_scratch(d, op) || !nbytes)
 		return true;
 	pthread_mutex_lock(&d->lock);
-	ok = ds_vk_arena_alloc(&d->scratch_arena, nbytes, &offset);
+	ok = ds_arena_alloc(&d->scratch_arena, nbytes, &offset);
 	pthread_mutex_unlock(&d->lock);
 	if (ok) {
 		op->device_data[DS_VK_OP_SCRATCH] = offset;
@@ -262,7 +262,7 @@ static bool alloc_table(struct ds_vk_device *d, struct ds_vk_batch *b)
 	if (!nr)
 		nr = 1;
 	pthread_mutex_lock(&d->lock);
-	ok = ds_vk_arena_alloc(&d->table_arena, nr, &b->table_at);
+	ok = ds_arena_alloc(&d->table_arena, nr, &b->table_at);
 	pthread_mutex_unlock(&d->lock);
 	b->table_tiles = ok ? nr : 0;
 	return ok;
@@ -498,11 +498,11 @@ struct ds_device_op *ds_vk_batch_retire(struct ds_vk_batch *b, bool check_status
 		if (check_status && !is_decoded(d, op))
 			op->device_data[DS_VK_OP_RESULT] = (uintptr_t)-DS_ERR_CORRUPT_DATA;
 		if (op->device_data[DS_VK_OP_SCRATCH_NBYTES])
-			ds_vk_arena_free(&d->scratch_arena, op->device_data[DS_VK_OP_SCRATCH],
-					 op->device_data[DS_VK_OP_SCRATCH_NBYTES]);
+			ds_arena_free(&d->scratch_arena, op->device_data[DS_VK_OP_SCRATCH],
+				      op->device_data[DS_VK_OP_SCRATCH_NBYTES]);
 	}
 	if (b->table_tiles)
-		ds_vk_arena_free(&d->table_arena, b->table_at, b->table_tiles);
+		ds_arena_free(&d->table_arena, b->table_at, b->table_tiles);
 	b->table_tiles = 0;
 	b->first = NULL;
 	return list;

@@ -108,7 +108,7 @@ static ds_result create_memory(struct ds_vk_device *d)
 					     : ds_min_u64(d->staging_nbytes, UNIFIED_SCRATCH);
 	ds_result ret = ds_vk_memory_create(d, DS_VK_MEMORY_DEVICE, scratch, 0, &d->scratch);
 
-	if (!ret && !ds_vk_arena_init(&d->scratch_arena, scratch, SCRATCH_SLAB))
+	if (!ret && !ds_arena_init(&d->scratch_arena, scratch, SCRATCH_SLAB))
 		ret = DS_ERR_NO_MEMORY;
 	if (!ret)
 		ret = ds_vk_memory_create(d, DS_VK_MEMORY_UPLOAD,
@@ -120,7 +120,7 @@ static ds_result create_memory(struct ds_vk_device *d)
 	if (ret)
 		return ret;
 	d->tiles = malloc(DS_VK_TABLE_TILES * sizeof(*d->tiles));
-	if (!d->tiles || !ds_vk_arena_init(&d->table_arena, DS_VK_TABLE_TILES, DS_VK_TABLE_SLAB))
+	if (!d->tiles || !ds_arena_init(&d->table_arena, DS_VK_TABLE_TILES, DS_VK_TABLE_SLAB))
 		return DS_ERR_NO_MEMORY;
 	return DS_OK;
 }
@@ -161,8 +161,8 @@ ds_result ds_vk_decoder_init(struct ds_vk_device *d)
 void ds_vk_decoder_fini(struct ds_vk_device *d)
 {
 	free(d->tiles);
-	ds_vk_arena_fini(&d->table_arena);
-	ds_vk_arena_fini(&d->scratch_arena);
+	ds_arena_fini(&d->table_arena);
+	ds_arena_fini(&d->scratch_arena);
 	ds_vk_memory_destroy(d, &d->scratch);
 	ds_vk_memory_destroy(d, &d->table);
 	ds_vk_memory_destroy(d, &d->status);

@@ -29,7 +29,7 @@
 
 #include "core/device.h"
 #include "device/vulkan/api.h"
-#include "device/vulkan/arena.h"
+#include "base/arena.h"
 #include "device/vulkan/record.h"
 #include "device/vulkan/vulkan.h"
 
@@ -193,7 +193,7 @@ struct ds_vk_device {
 	uint64_t last_decode_ns; /* when a dispatch was last seen done */
 	bool is_kicked;		 /* there is something new to look at */
 	bool is_stopping;
-	struct ds_vk_arena scratch_arena, table_arena;
+	struct ds_arena scratch_arena, table_arena;
 };
 
 /* What device_data of an operation holds. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* arena.c: first-fit runs of slabs. */
-#include "device/vulkan/arena.h"
+#include "base/arena.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-bool ds_vk_arena_init(struct ds_vk_arena *a, uint64_t nbytes, uint64_t slab_nbytes)
+bool ds_arena_init(struct ds_arena *a, uint64_t nbytes, uint64_t slab_nbytes)
 {
 	memset(a, 0, sizeof(*a));
 	a->slab_nbytes = slab_nbytes;
@@ -14,19 +14,19 @@ bool ds_vk_arena_init(struct ds_vk_arena *a, uint64_t nbytes, uint64_t slab_nbyt
 	return a->used;
 }
 
-void ds_vk_arena_fini(struct ds_vk_arena *a)
+void ds_arena_fini(struct ds_arena *a)
 {
 	free(a->used);
 	a->used = NULL;
 }
 
-static uint32_t slabs_for(const struct ds_vk_arena *a, uint64_t nbytes)
+static uint32_t slabs_for(const struct ds_arena *a, uint64_t nbytes)
 {
 	return (uint32_t)((nbytes + a->slab_nbytes - 1) / a->slab_nbytes);
 }
 
 /* The first run of n free slabs in [from, to); nr_slabs: none. */
-static uint32_t find_run(const struct ds_vk_arena *a, uint32_t from, uint32_t to, uint32_t n)
+static uint32_t find_run(const struct ds_arena *a, uint32_t from, uint32_t to, uint32_t n)
 {
 	uint32_t len = 0;
 
@@ -38,7 +38,7 @@ static uint32_t find_run(const struct ds_vk_arena *a, uint32_t from, uint32_t to
 	return a->nr_slabs;
 }
 
-bool ds_vk_arena_alloc(struct ds_vk_arena *a, uint64_t nbytes, uint64_t *offset)
+bool ds_arena_alloc(struct ds_arena *a, uint64_t nbytes, uint64_t *offset)
 {
 	uint32_t n = slabs_for(a, nbytes), at;
 
@@ -56,10 +56,11 @@ bool ds_vk_arena_alloc(struct ds_vk_arena *a, uint64_t nbytes, uint64_t *offset)
 	return true;
 }
 
-void ds_vk_arena_free(struct ds_vk_arena *a, uint64_t offset, uint64_t nbytes)
+void ds_arena_free(struct ds_arena *a, uint64_t offset, uint64_t nbytes)
 {
 	uint32_t n = slabs_for(a, nbytes);
 
-	memset(a->used + offset / a->slab_nbytes, 0, n);
+	a->hint = (uint32_t)(offset / a->slab_nbytes);
+	memset(a->used + a->hint, 0, n);
 	a->nr_used -= n;
 }
