@@ -36,6 +36,7 @@ struct peer_file {
 
 struct cufile_engine {
 	struct ds_io_engine base;
+	struct ds_io_engine_ops ops; /* without is_cached where the wrapped engine has none */
 	struct ds_io_config cfg;
 	struct ds_cufile_settings set;
 	const struct cufile_library *lib;
@@ -384,19 +385,6 @@ static const struct ds_io_engine_ops cufile_ops = {
 	.takes_peer = cufile_takes_peer,
 };
 
-/* Without the question that the wrapped engine has no answer to. */
-static const struct ds_io_engine_ops cufile_ops_uncached = {
-	.name = "cufile",
-	.destroy = cufile_destroy,
-	.start = cufile_start,
-	.cancel = cufile_cancel,
-	.register_file = cufile_register_file,
-	.unregister_file = cufile_unregister_file,
-	.register_memory = cufile_register_memory,
-	.unregister_memory = cufile_unregister_memory,
-	.takes_peer = cufile_takes_peer,
-};
-
 static int start_threads(struct cufile_engine *e, unsigned nr)
 {
 	for (; e->nr_threads < nr; e->nr_threads++) {
@@ -429,7 +417,10 @@ int ds_cufile_create(const void *arg, const struct ds_io_config *cfg, struct ds_
 	e->set = *set;
 	e->lib = ds_cufile_library();
 	e->base = *e->inner;
-	e->base.ops = e->inner->ops->is_cached ? &cufile_ops : &cufile_ops_uncached;
+	e->ops = cufile_ops;
+	if (!e->inner->ops->is_cached)
+		e->ops.is_cached = NULL;
+	e->base.ops = &e->ops;
 	e->base.max_ops += nr * OPS_A_THREAD;
 	e->base.max_nbytes += (uint64_t)nr * NBYTES_A_THREAD;
 	pthread_mutex_init(&e->lock, NULL);
