@@ -36,7 +36,7 @@ void ds_manager_file_unref(struct ds_gds_file *f)
 int ds_manager_file_lane(struct ds_gds_file *f, uint32_t number)
 {
 	atomic_int *lane = &f->lanes[number % DS_FILE_LANES];
-	int fd = atomic_load_explicit(lane, memory_order_relaxed), none = -1;
+	int fd = atomic_load_explicit(lane, memory_order_acquire), none = -1;
 	char path[40];
 
 	if (fd >= 0)

@@ -366,11 +366,13 @@ static void cancels(struct frame *f)
 	struct ds_gds_job *jobs[8];
 	unsigned nr_cancelled = 0, nr_done = 0;
 
-	REQUIRE_OK(ds_gds_alloc(g, DATA_NBYTES, &r.destination));
 	if (f->fake)
 		atomic_store(&f->fake->delay_us, 5000);
-	for (unsigned i = 0; i < 8; i++)
+	for (unsigned i = 0; i < 8; i++) {
+		/* They run at once, so that each has memory of its own. */
+		REQUIRE_OK(ds_gds_alloc(g, DATA_NBYTES, &r.destination));
 		REQUIRE_OK(ds_gds_load(g, &r, 1, NULL, &jobs[i]));
+	}
 	REQUIRE_CMP(ds_gds_job_wait(jobs[7], 0), ==, DS_ERR_TIMEOUT);
 	for (unsigned i = 8; i-- > 0;) {
 		bool was = ds_gds_job_cancel(jobs[i]);
