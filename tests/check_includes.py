@@ -51,7 +51,7 @@ RULES = {
     "tests/vulkan": [PUBLIC, BASE, OWN_FOLDER, r"(conformance|support)/\w+\.h"],
     "tests/layer": [PUBLIC, OWN_FOLDER, r"support/\w+\.h", r"layer/layer\.h"],
     "tests/install": [],
-    "tests/wine": [r"dstorage/include/dstorage\.h", OWN_FOLDER],
+    "tests/wine": [r"dstorage/(include/dstorage|pe/vkd3d_interop)\.h", OWN_FOLDER],
     "tests/wine/native_dll": [r"dstorage/include/dstorage\.h"],
     "tests/wine/native": [r"dstorage/(unix|pe)/\w+\.h", r"support/\w+\.h"],
     "wine/dstorage/include": [r"dstorageerr\.h"],
@@ -78,7 +78,7 @@ OUTSIDE = {
     r"zstd\w*\.h": r"src/codec/zstd\.c|tools/dstool/zstd_codec\.c|wine/dstorage/unix/codecs\.c|"
                      r"tests/.*|bench/.*|fuzz/.*",
     r"vulkan/.*": r"(src/device/vulkan|layer)/.*|tests/(gpu|layer|vulkan|wine)/.*|"
-                  r"examples/vulkan_.*",
+                  r"wine/dstorage/pe/.*|examples/vulkan_.*",
     r"libdeflate\.h": r"bench/.*",
     r"cmocka\.h": r"tests/(unit|conformance)/.*",
 }

@@ -669,8 +669,28 @@ static HRESULT STDMETHODCALLTYPE device_GetDeviceRemovedReason(ID3D12Device *sel
 	return (HRESULT)removed_reason;
 }
 
+static const GUID *offered_iid;
+static IUnknown *offered;
+
+static HRESULT STDMETHODCALLTYPE device_QueryInterface(ID3D12Device *self, REFIID riid, void **ppv)
+{
+	if (!offered || !IsEqualGUID(riid, offered_iid))
+		return query_interface(self, riid, ppv);
+	offered->lpVtbl->AddRef(offered);
+	*ppv = offered;
+	return S_OK;
+}
+
+void fake_offer(REFIID riid, void *object)
+{
+	offered_iid = riid;
+	offered = object;
+}
+
 static ID3D12DeviceVtbl device_vtbl = {
-	UNKNOWN(ID3D12Device),
+	.QueryInterface = device_QueryInterface,
+	.AddRef = (ULONG(STDMETHODCALLTYPE *)(ID3D12Device *))add_ref,
+	.Release = (ULONG(STDMETHODCALLTYPE *)(ID3D12Device *))release_object,
 	.CreateCommandQueue = device_CreateCommandQueue,
 	.CreateCommandAllocator = device_CreateCommandAllocator,
 	.CreateCommandList = device_CreateCommandList,

@@ -13,6 +13,9 @@
 
 ID3D12Device *fake_device(void);
 
+/* What the device answers QueryInterface() with for this interface; it is AddRef'd. */
+void fake_offer(REFIID riid, void *object);
+
 /* While it is held, nothing runs. */
 void fake_hold(bool is_held);
 

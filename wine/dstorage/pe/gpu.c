@@ -9,6 +9,7 @@
 #include "footprint.h"
 #include "log.h"
 #include "queue.h"
+#include "share.h"
 #include "waits.h"
 
 #define NR_BATCHES  8
@@ -31,6 +32,7 @@ struct gpu {
 	ID3D12Device *device;
 	ID3D12CommandQueue *queue;
 	ID3D12Fence *fence;
+	struct share *share; /* or NULL */
 
 	SRWLOCK lock; /* guards what follows */
 	UINT64 value; /* the last that the queue was told to signal */
@@ -51,6 +53,11 @@ static struct ds_list gpus = { &gpus, &gpus };
 ID3D12Device *gpu_device(const struct gpu *g)
 {
 	return g->device;
+}
+
+struct share *gpu_share(const struct gpu *g)
+{
+	return g->share;
 }
 
 /* ------------------------------------------------------------ making it */
@@ -76,6 +83,7 @@ static HRESULT make_batch(ID3D12Device *device, struct batch *b)
 
 static void free_gpu(struct gpu *g)
 {
+	share_destroy(g->share);
 	for (unsigned int i = 0; i < NR_BATCHES; i++) {
 		if (g->batches[i].list)
 			ID3D12GraphicsCommandList_Release(g->batches[i].list);
@@ -127,6 +135,7 @@ static HRESULT make_gpu(ID3D12Device *device, struct gpu **out)
 		free_gpu(g);
 		return hr;
 	}
+	g->share = share_create(device);
 	ds_list_push_back(&gpus, &g->link);
 	*out = g;
 	return S_OK;

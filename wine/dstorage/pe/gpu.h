@@ -13,6 +13,7 @@
 
 struct gpu;
 struct request;
+struct share;
 
 /* A piece of the ring, or of a buffer of its own for a request that is too large for it. */
 struct gpu_range {
@@ -29,6 +30,8 @@ struct gpu_range {
 HRESULT gpu_get(ID3D12Device *device, struct gpu **out);
 void gpu_put(struct gpu *g);
 ID3D12Device *gpu_device(const struct gpu *g);
+/* NULL: the runtime does not reach this device. */
+struct share *gpu_share(const struct gpu *g);
 
 /* S_FALSE: no room now; when a range is given back, core_kick() tries again. */
 HRESULT gpu_take_range(struct gpu *g, UINT64 nbytes, struct gpu_range **out);

@@ -30,6 +30,7 @@ struct file;
 struct gpu;
 struct gpu_range;
 struct fence_wait;
+struct share;
 struct status_array;
 
 enum stage {
@@ -50,6 +51,7 @@ struct request {
 	UINT8 nr_tries;	    /* reads that ended with an unwritable destination */
 	bool is_gpu;	    /* the destination is the GPU's */
 	bool is_custom;	    /* the program decompresses it */
+	bool is_native;	    /* the runtime brings it into the GPU's buffer itself; see share.h */
 	bool needs_staging; /* has to wait for staging memory before it starts */
 	bool is_handed_out; /* OFFERED, and the program has it */
 	bool is_cancelled;  /* to end as soon as nothing is under way for it */
@@ -63,6 +65,8 @@ struct request {
 	UINT64 read_nbytes;
 	void *block; /* staging memory for what arrives, or NULL */
 	struct gpu_range *range;
+	UINT64 vk_buffer; /* is_native: where it goes, and the offset there */
+	UINT64 vk_offset;
 	struct file *file;
 	ID3D12Resource *resource;
 	struct fence_wait *wait;
@@ -102,7 +106,8 @@ struct queue {
 	LONG refs;
 	struct ds_list link; /* of the core's list */
 	uint64_t unix_queue;
-	struct gpu *gpu; /* or NULL */
+	uint64_t native_queue; /* on the program's own Vulkan device, or 0 */
+	struct gpu *gpu;       /* or NULL */
 	DSTORAGE_QUEUE_DESC desc;
 	CHAR name[64];
 	HANDLE error_event;
@@ -124,6 +129,7 @@ struct queue {
 	struct ds_list pending;
 	struct ds_list waiting;
 	struct ds_list ready;  /* can start at once */
+	struct ds_list native; /* the same, is_native */
 	struct ds_list staged; /* READY too, but needs staging memory; in order */
 
 	struct segment *segments;
@@ -162,6 +168,8 @@ HRESULT request_check(struct request *r);
 
 /* start.c: with the lock */
 void queue_start(struct queue *q);
+/* The request is READY. */
+void queue_make_ready(struct request *r);
 /* WAITING requests whose fence is there become READY. */
 void queue_wake_waiting(struct queue *q);
 

@@ -101,8 +101,7 @@ static void submit_request(struct queue *q, struct request *r)
 		ds_list_push_back(&q->waiting, &r->link);
 		return;
 	}
-	r->stage = STAGE_READY;
-	ds_list_push_back(r->needs_staging ? &q->staged : &q->ready, &r->link);
+	queue_make_ready(r);
 }
 
 void queue_submit(struct queue *q)

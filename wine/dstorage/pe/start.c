@@ -94,7 +94,8 @@ static void describe(const struct request *r, struct dsw_request *out)
 	*out = (struct dsw_request){
 		.cookie = address(r),
 		.source_nbytes = r->read_nbytes,
-		.destination = address(arrival(r)),
+		.destination = r->is_native ? r->vk_offset : address(arrival(r)),
+		.buffer = r->vk_buffer,
 		.destination_nbytes = r->is_custom ? r->read_nbytes : r->nbytes,
 		.format = r->is_custom ? DSW_FORMAT_NONE : r->desc.Options.CompressionFormat,
 		.name = r->name[0] ? address(r->name) : 0,
@@ -165,11 +166,11 @@ static void note_started(struct request *r, const struct dsw_request *started)
 }
 
 /* True if the list may have more to start. */
-static bool start_some(struct queue *q, struct ds_list *list)
+static bool start_some(struct queue *q, struct ds_list *list, uint64_t unix_queue)
 {
 	struct dsw_request batch[START_BATCH];
 	struct request *of[START_BATCH];
-	struct dsw_queue_start a = { q->unix_queue, address(batch), 0, 0 };
+	struct dsw_queue_start a = { unix_queue, address(batch), 0, 0 };
 
 	a.count = gather(list, batch, of);
 	if (!a.count)
@@ -188,10 +189,23 @@ static bool start_some(struct queue *q, struct ds_list *list)
 
 void queue_start(struct queue *q)
 {
-	while (start_some(q, &q->ready)) {
+	while (start_some(q, &q->ready, q->unix_queue)) {
 	}
-	while (start_some(q, &q->staged)) {
+	while (start_some(q, &q->native, q->native_queue)) {
 	}
+	while (start_some(q, &q->staged, q->unix_queue)) {
+	}
+}
+
+void queue_make_ready(struct request *r)
+{
+	struct queue *q = r->queue;
+
+	r->stage = STAGE_READY;
+	if (r->is_native)
+		ds_list_push_back(&q->native, &r->link);
+	else
+		ds_list_push_back(r->needs_staging ? &q->staged : &q->ready, &r->link);
 }
 
 void queue_wake_waiting(struct queue *q)
@@ -203,7 +217,6 @@ void queue_wake_waiting(struct queue *q)
 		if (!wait_is_over(r->wait))
 			continue;
 		ds_list_remove(at);
-		r->stage = STAGE_READY;
-		ds_list_push_back(r->needs_staging ? &q->staged : &q->ready, at);
+		queue_make_ready(r);
 	}
 }
