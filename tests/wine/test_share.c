@@ -7,6 +7,8 @@
  * has gone by the fake's copy queue is in the fake's memory, and what has not is in a VkBuffer.
  *
  * usage: test_share on|off      whether the environment switches sharing on
+ *        test_share decode      as on, and the GPU shall decode
+ *        test_share exit        ends with loads on their way
  */
 #include "gpu.h"
 
@@ -52,7 +54,7 @@ static struct {
 	unsigned char *mapped;
 } vk;
 
-static bool is_on;
+static bool is_on, gpu_decodes;
 static ID3D12Resource *resources[2];
 static const UINT64 offsets[2] = { GAP, GAP + NBYTES + GAP };
 static IDStorageFile *file;
@@ -314,6 +316,9 @@ static void test_compressed(void)
 	void *packed;
 
 	clear();
+	REQUIRE_CMP(!!(q->lpVtbl->GetCompressionSupport(q, DSTORAGE_COMPRESSION_FORMAT_GDEFLATE) &
+		       DSTORAGE_COMPRESSION_SUPPORT_GPU_FALLBACK),
+		    >=, gpu_decodes);
 	pattern_fill(plain, NBYTES, 5, 0);
 	packed = compress(DSTORAGE_COMPRESSION_FORMAT_GDEFLATE, plain, NBYTES, &packed_nbytes);
 	r.Options.SourceType = DSTORAGE_REQUEST_SOURCE_MEMORY;
@@ -435,6 +440,19 @@ static void test_queues(void)
 	REQUIRE_CMP(interop_refs, ==, 0);
 }
 
+/* Whatever the threads of the runtime and of the driver do: the process ends, and well. */
+static void leave_in_flight(void)
+{
+	IDStorageQueue3 *q = new_queue(DSTORAGE_REQUEST_SOURCE_FILE);
+
+	for (UINT32 i = 0; i < 400; i++) {
+		DSTORAGE_REQUEST r = to_buffer(resources[i % 2], 0, i, NBYTES);
+
+		q->lpVtbl->EnqueueRequest(q, &r);
+	}
+	q->lpVtbl->Submit(q);
+}
+
 int wmain(int argc, WCHAR **argv)
 {
 	static const struct test tests[] = {
@@ -445,14 +463,19 @@ int wmain(int argc, WCHAR **argv)
 	int failures;
 
 	REQUIRE_CMP(argc, >=, 2);
-	is_on = !lstrcmpW(argv[1], L"on");
+	is_on = lstrcmpW(argv[1], L"off");
 	open_vulkan();
+	gpu_decodes = !lstrcmpW(argv[1], L"decode");
 	gpu_use_fake();
 	fake_offer(&IID_ID3D12DXVKInteropDevice, &interop);
 	for (unsigned int i = 0; i < 2; i++)
 		resources[i] = gpu_buffer(NBYTES);
 	write_pattern_file(L"data.bin", 3 * NBYTES, 3);
 	file = open_file(L"data.bin");
+	if (!lstrcmpW(argv[1], L"exit")) {
+		leave_in_flight();
+		return 0;
+	}
 	failures = run_tests(tests, sizeof(tests) / sizeof(tests[0]), argc - 1, argv + 1);
 	release(file);
 	close_vulkan();

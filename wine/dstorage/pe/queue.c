@@ -308,6 +308,11 @@ queue_GetCompressionSupport(IDStorageQueue3 *iface, DSTORAGE_COMPRESSION_FORMAT 
 
 	if (!is_there)
 		return DSTORAGE_COMPRESSION_SUPPORT_NONE;
+	if (impl(iface)->gpu && format == DSTORAGE_COMPRESSION_FORMAT_GDEFLATE &&
+	    share_decodes(gpu_share(impl(iface)->gpu)))
+		return DSTORAGE_COMPRESSION_SUPPORT_GPU_FALLBACK |
+		       DSTORAGE_COMPRESSION_SUPPORT_CPU_FALLBACK |
+		       DSTORAGE_COMPRESSION_SUPPORT_USES_COMPUTE_QUEUE;
 	/* The CPU decodes. With a device, a copy queue brings the result to the GPU. */
 	return impl(iface)->gpu ? DSTORAGE_COMPRESSION_SUPPORT_CPU_FALLBACK |
 					  DSTORAGE_COMPRESSION_SUPPORT_USES_COPY_QUEUE

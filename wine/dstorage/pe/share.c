@@ -57,6 +57,7 @@ static bool open_backend(struct share *s, VkDevice device)
 	struct dsw_share_open a = { 0 };
 
 	core_fill_backend(&a.staging_nbytes, &a.decode_workers, &a.buffered);
+	a.decode = core_native_decode();
 	a.why = (uint64_t)(uintptr_t)why;
 	a.why_nbytes = sizeof(why);
 	if (unix_call(DSW_SHARE_WATCH, &watch)) {

@@ -174,6 +174,13 @@ struct dsw_share_watch {
 	uint64_t pad;
 };
 
+/* Who decodes GDeflate. The numbers of DS_VULKAN_DECODE_*. */
+enum dsw_decode {
+	DSW_DECODE_AUTO = 0,
+	DSW_DECODE_CPU = 1,
+	DSW_DECODE_GPU = 2,
+};
+
 /* Makes a backend on the device that was watched on this thread. */
 struct dsw_share_open {
 	uint64_t staging_nbytes; /* as in struct dsw_backend_create */
@@ -181,6 +188,8 @@ struct dsw_share_open {
 	uint32_t buffered;
 	uint64_t why; /* where to write a sentence about why not */
 	uint64_t why_nbytes;
+	uint32_t decode; /* enum dsw_decode */
+	uint32_t pad;
 	uint64_t share;		/* out */
 	uint32_t has_own_queue; /* out: 0: it shares one with the program */
 	uint32_t decodes;	/* out: 1: the GPU decodes GDeflate */

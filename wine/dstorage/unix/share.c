@@ -92,6 +92,7 @@ static ds_result open_share(struct unix_share *s, const struct dsw_share_open *a
 	ret = s->layer->use(device, &user, &vulkan, &s->use);
 	if (ret)
 		return ret;
+	vulkan.decode = (int32_t)a->decode;
 	vulkan.why = user.why;
 	vulkan.why_nbytes = user.why_nbytes;
 	ret = make_backend(s, a, &vulkan);
