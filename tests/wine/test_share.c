@@ -372,6 +372,42 @@ static void test_fallback(void)
 	release(q);
 }
 
+/*
+ * vkd3d-proton clears new memory before the next command list, whenever that is: what was loaded
+ * before was lost.
+ */
+static LONG is_new;
+
+static void clear_new(void)
+{
+	if (InterlockedExchange(&is_new, 0))
+		memset(bytes_of(0, true), 0, NBYTES);
+}
+
+static void test_new_resource(void)
+{
+	IDStorageQueue3 *q = new_queue(DSTORAGE_REQUEST_SOURCE_FILE);
+	ID3D12Resource *other = gpu_buffer(4096);
+	DSTORAGE_REQUEST r;
+
+	fake_before_lists(clear_new);
+	for (unsigned int round = 0; round < 3; round++) {
+		release(resources[0]);
+		resources[0] = gpu_buffer(NBYTES);
+		clear();
+		InterlockedExchange(&is_new, 1);
+		r = to_buffer(resources[0], 0, round, NBYTES);
+		REQUIRE_OK(run_request(q, &r));
+		/* By the copy queue, which runs a list. */
+		r = to_buffer(other, 0, 0, 4096);
+		REQUIRE_OK(run_request(q, &r));
+		pattern_require(bytes_of(0, is_on), NBYTES, 3, round);
+	}
+	fake_before_lists(NULL);
+	release(other);
+	release(q);
+}
+
 /* When the call is back nothing writes any more; and all the others have their bytes. */
 static void test_cancel(void)
 {
@@ -457,8 +493,9 @@ int wmain(int argc, WCHAR **argv)
 {
 	static const struct test tests[] = {
 		{ "raw", test_raw },	       { "compressed", test_compressed },
-		{ "fallback", test_fallback }, { "cancel", test_cancel },
-		{ "failure", test_failure },   { "queues", test_queues },
+		{ "fallback", test_fallback }, { "new_resource", test_new_resource },
+		{ "cancel", test_cancel },     { "failure", test_failure },
+		{ "queues", test_queues },
 	};
 	int failures;
 

@@ -142,7 +142,8 @@ void queue_close(struct queue *q)
 static bool has_work(const struct queue *q)
 {
 	return q->nr_busy || q->is_firing || !ds_list_is_empty(&q->ready) ||
-	       !ds_list_is_empty(&q->native) || !ds_list_is_empty(&q->staged);
+	       !ds_list_is_empty(&q->settling) || !ds_list_is_empty(&q->native) ||
+	       !ds_list_is_empty(&q->staged);
 }
 
 void queue_drain(struct queue *q)

@@ -9,6 +9,8 @@
 #ifndef DSTORAGE_GPU_H
 #define DSTORAGE_GPU_H
 
+#include <stdbool.h>
+
 #include "dstorage/include/dstorage.h"
 
 struct gpu;
@@ -43,6 +45,13 @@ void gpu_flush_all(void);
 
 /* Ends requests whose copies have been done. On the thread that waits for fences. */
 void gpu_retire_all(void);
+
+/*
+ * *value is what gpu_is_past() has to hear before the runtime writes resources that are there
+ * now; see share_is_settled(). Then core_kick() wakes who waits.
+ */
+HRESULT gpu_settle(struct gpu *g, UINT64 *value);
+bool gpu_is_past(const struct gpu *g, UINT64 value);
 
 /* Signals a fence of the program's, behind everything that was copied. */
 HRESULT gpu_signal(struct gpu *g, ID3D12Fence *fence, UINT64 value);

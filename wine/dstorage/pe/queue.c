@@ -421,6 +421,7 @@ static struct queue *new_queue(const DSTORAGE_QUEUE_DESC *desc)
 	ds_list_init(&q->free);
 	ds_list_init(&q->pending);
 	ds_list_init(&q->waiting);
+	ds_list_init(&q->settling);
 	ds_list_init(&q->ready);
 	ds_list_init(&q->native);
 	ds_list_init(&q->staged);

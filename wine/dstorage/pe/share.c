@@ -12,6 +12,11 @@
 
 typedef void (*any_fn)(void);
 
+/* {4ba7f7ce-d1b1-41f5-9d2b-94e2a7f3c6d5}, our mark on a resource. */
+static const GUID settled_mark = {
+	0x4ba7f7ce, 0xd1b1, 0x41f5, { 0x9d, 0x2b, 0x94, 0xe2, 0xa7, 0xf3, 0xc6, 0xd5 }
+};
+
 struct share {
 	ID3D12DXVKInteropDevice *interop;
 	uint64_t handle;
@@ -112,12 +117,14 @@ struct share *share_create(ID3D12Device *device)
 
 void share_destroy(struct share *s)
 {
-	struct dsw_share_close a;
+	struct dsw_share_close a = { 0 };
 
 	if (!s)
 		return;
 	a.share = s->handle;
 	unix_call(DSW_SHARE_CLOSE, &a);
+	log_trace("%llu bytes copied by the GPU, %llu decoded there\n", a.copied_nbytes,
+		  a.decoded_nbytes);
 	s->interop->lpVtbl->Release(s->interop);
 	core_free(s);
 }
@@ -156,4 +163,20 @@ bool share_takes(const struct share *s, struct request *r)
 	r->vk_buffer = a.buffer;
 	r->vk_offset = a.offset;
 	return true;
+}
+
+bool share_is_settled(ID3D12Resource *resource)
+{
+	UINT8 mark;
+	UINT nbytes = sizeof(mark);
+
+	return SUCCEEDED(ID3D12Resource_GetPrivateData(resource, &settled_mark, &nbytes, &mark));
+}
+
+void share_note_settled(ID3D12Resource *resource)
+{
+	const UINT8 mark = 1;
+
+	/* Unmarked, it is only settled again. */
+	ID3D12Resource_SetPrivateData(resource, &settled_mark, sizeof(mark), &mark);
 }

@@ -35,4 +35,11 @@ bool share_decodes(const struct share *s);
  */
 bool share_takes(const struct share *s, struct request *r);
 
+/*
+ * vkd3d-proton clears the memory of a new resource when it next runs a command list: what the
+ * runtime writes before that is lost. So a resource is settled once, and marked.
+ */
+bool share_is_settled(ID3D12Resource *resource);
+void share_note_settled(ID3D12Resource *resource);
+
 #endif /* DSTORAGE_SHARE_H */

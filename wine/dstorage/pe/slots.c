@@ -106,6 +106,7 @@ static void submit_request(struct queue *q, struct request *r)
 
 void queue_submit(struct queue *q)
 {
+	q->settle_value = 0;
 	while (!ds_list_is_empty(&q->pending))
 		submit_request(q, ds_list_entry(q->pending.next, struct request, link));
 	for (; q->submitted != q->open; q->submitted++)

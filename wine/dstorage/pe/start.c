@@ -13,6 +13,7 @@
 #include "log.h"
 #include "memory.h"
 #include "queue.h"
+#include "share.h"
 #include "unixlib.h"
 #include "waits.h"
 
@@ -197,10 +198,28 @@ void queue_start(struct queue *q)
 	}
 }
 
+/* True if the request has to wait. All of one pass over the queue wait for the same. */
+static bool settle(struct request *r)
+{
+	struct queue *q = r->queue;
+
+	if (FAILED(r->result) || share_is_settled(r->resource))
+		return false;
+	if (!q->settle_value)
+		r->result = gpu_settle(q->gpu, &q->settle_value);
+	r->settle_value = q->settle_value;
+	return SUCCEEDED(r->result);
+}
+
 void queue_make_ready(struct request *r)
 {
 	struct queue *q = r->queue;
 
+	if (r->is_native && settle(r)) {
+		r->stage = STAGE_WAITING;
+		ds_list_push_back(&q->settling, &r->link);
+		return;
+	}
 	r->stage = STAGE_READY;
 	if (r->is_native)
 		ds_list_push_back(&q->native, &r->link);
@@ -208,8 +227,25 @@ void queue_make_ready(struct request *r)
 		ds_list_push_back(r->needs_staging ? &q->staged : &q->ready, &r->link);
 }
 
+static void wake_settling(struct queue *q)
+{
+	for (struct ds_list *at = q->settling.next, *next; at != &q->settling; at = next) {
+		struct request *r = ds_list_entry(at, struct request, link);
+
+		next = at->next;
+		if (!gpu_is_past(q->gpu, r->settle_value))
+			continue;
+		share_note_settled(r->resource);
+		ds_list_remove(at);
+		r->stage = STAGE_READY;
+		ds_list_push_back(&q->native, at);
+	}
+}
+
 void queue_wake_waiting(struct queue *q)
 {
+	wake_settling(q);
+	q->settle_value = 0;
 	for (struct ds_list *at = q->waiting.next, *next; at != &q->waiting; at = next) {
 		struct request *r = ds_list_entry(at, struct request, link);
 

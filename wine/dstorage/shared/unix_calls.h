@@ -198,6 +198,8 @@ struct dsw_share_open {
 /* After its queues. */
 struct dsw_share_close {
 	uint64_t share;
+	uint64_t copied_nbytes;	 /* out: by the GPU */
+	uint64_t decoded_nbytes; /* out: on the GPU */
 };
 
 /* Whether requests can name that part of that buffer. */

@@ -121,9 +121,13 @@ int32_t unix_share_open(void *args)
 
 int32_t unix_share_close(void *args)
 {
-	const struct dsw_share_close *a = args;
+	struct dsw_share_close *a = args;
 	struct unix_share *s = unix_pointer(a->share);
+	struct ds_vulkan_stats stats = DS_VULKAN_STATS_INIT;
 
+	ds_vulkan_get_stats(s->be, &stats);
+	a->copied_nbytes = stats.copied_nbytes;
+	a->decoded_nbytes = stats.decoded_nbytes;
 	unix_files_leave_backend(s->be);
 	ds_backend_destroy(s->be);
 	s->layer->unuse(s->use);
