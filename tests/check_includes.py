@@ -51,7 +51,7 @@ RULES = {
     "tests/vulkan": [PUBLIC, BASE, OWN_FOLDER, r"(conformance|support)/\w+\.h"],
     "tests/layer": [PUBLIC, OWN_FOLDER, r"support/\w+\.h", r"layer/layer\.h"],
     "tests/install": [],
-    "tests/wine": [r"dstorage/(include/dstorage|pe/vkd3d_interop)\.h", OWN_FOLDER],
+    "tests/wine": [r"dstorage/(include/dstorage|pe/interop)\.h", OWN_FOLDER],
     "tests/wine/native_dll": [r"dstorage/include/dstorage\.h"],
     "tests/wine/native": [r"dstorage/(unix|pe)/\w+\.h", r"support/\w+\.h"],
     "wine/dstorage/include": [r"dstorageerr\.h"],

@@ -17,7 +17,7 @@
 
 #include <vulkan/vulkan_core.h>
 
-#include "dstorage/pe/vkd3d_interop.h"
+#include "dstorage/pe/interop.h"
 #include "fake_d3d12.h"
 
 enum {
@@ -183,7 +183,7 @@ static void close_vulkan(void)
 
 static LONG interop_refs;
 
-static HRESULT STDMETHODCALLTYPE interop_QueryInterface(ID3D12DXVKInteropDevice *self, REFIID riid,
+static HRESULT STDMETHODCALLTYPE interop_QueryInterface(interop_device *self, REFIID riid,
 							void **out)
 {
 	(void)self;
@@ -192,30 +192,29 @@ static HRESULT STDMETHODCALLTYPE interop_QueryInterface(ID3D12DXVKInteropDevice 
 	return E_NOINTERFACE;
 }
 
-static ULONG STDMETHODCALLTYPE interop_AddRef(ID3D12DXVKInteropDevice *self)
+static ULONG STDMETHODCALLTYPE interop_AddRef(interop_device *self)
 {
 	(void)self;
 	return (ULONG)InterlockedIncrement(&interop_refs);
 }
 
-static ULONG STDMETHODCALLTYPE interop_Release(ID3D12DXVKInteropDevice *self)
+static ULONG STDMETHODCALLTYPE interop_Release(interop_device *self)
 {
 	(void)self;
 	return (ULONG)InterlockedDecrement(&interop_refs);
 }
 
-static HRESULT STDMETHODCALLTYPE interop_GetVulkanHandles(ID3D12DXVKInteropDevice *self,
-							  void **instance, void **physical,
-							  void **device)
+static HRESULT STDMETHODCALLTYPE interop_GetVulkanHandles(interop_device *self, void *instance,
+							  void *physical, void *device)
 {
 	(void)self;
-	*instance = vk.instance;
-	*physical = vk.physical;
-	*device = vk.device;
+	*(VkInstance *)instance = vk.instance;
+	*(VkPhysicalDevice *)physical = vk.physical;
+	*(VkDevice *)device = vk.device;
 	return S_OK;
 }
 
-static HRESULT STDMETHODCALLTYPE interop_GetVulkanResourceInfo(ID3D12DXVKInteropDevice *self,
+static HRESULT STDMETHODCALLTYPE interop_GetVulkanResourceInfo(interop_device *self,
 							       ID3D12Resource *resource,
 							       UINT64 *handle, UINT64 *offset)
 {
@@ -230,14 +229,14 @@ static HRESULT STDMETHODCALLTYPE interop_GetVulkanResourceInfo(ID3D12DXVKInterop
 	return E_INVALIDARG;
 }
 
-static const ID3D12DXVKInteropDeviceVtbl interop_vtbl = {
+static const struct interop_device_vtbl interop_vtbl = {
 	.QueryInterface = interop_QueryInterface,
 	.AddRef = interop_AddRef,
 	.Release = interop_Release,
 	.GetVulkanHandles = interop_GetVulkanHandles,
 	.GetVulkanResourceInfo = interop_GetVulkanResourceInfo,
 };
-static ID3D12DXVKInteropDevice interop = { &interop_vtbl };
+static interop_device interop = { &interop_vtbl };
 
 /* ------------------------------------------------------------------ tests */
 
@@ -504,7 +503,7 @@ int wmain(int argc, WCHAR **argv)
 	open_vulkan();
 	gpu_decodes = !lstrcmpW(argv[1], L"decode");
 	gpu_use_fake();
-	fake_offer(&IID_ID3D12DXVKInteropDevice, &interop);
+	fake_offer(&interop_iid_device, &interop);
 	for (unsigned int i = 0; i < 2; i++)
 		resources[i] = gpu_buffer(NBYTES);
 	write_pattern_file(L"data.bin", 3 * NBYTES, 3);

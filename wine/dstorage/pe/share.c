@@ -5,10 +5,10 @@
 #include <vulkan/vulkan_core.h>
 
 #include "core.h"
+#include "interop.h"
 #include "log.h"
 #include "queue.h"
 #include "unixlib.h"
-#include "vkd3d_interop.h"
 
 typedef void (*any_fn)(void);
 
@@ -18,7 +18,7 @@ static const GUID settled_mark = {
 };
 
 struct share {
-	ID3D12DXVKInteropDevice *interop;
+	interop_device *interop;
 	uint64_t handle;
 	bool decodes;
 };
@@ -81,10 +81,12 @@ static bool open_backend(struct share *s, VkDevice device)
 	return true;
 }
 
-static struct share *open_on(ID3D12DXVKInteropDevice *interop)
+static struct share *open_on(interop_device *interop)
 {
 	struct share *s = core_alloc(sizeof(*s));
-	void *instance, *physical, *device;
+	VkInstance instance;
+	VkPhysicalDevice physical;
+	VkDevice device;
 
 	if (!s)
 		return NULL;
@@ -99,13 +101,12 @@ static struct share *open_on(ID3D12DXVKInteropDevice *interop)
 
 struct share *share_create(ID3D12Device *device)
 {
-	ID3D12DXVKInteropDevice *interop;
+	interop_device *interop;
 	struct share *s;
 
 	if (!core_shares_device())
 		return NULL;
-	if (FAILED(ID3D12Device_QueryInterface(device, &IID_ID3D12DXVKInteropDevice,
-					       (void **)&interop))) {
+	if (FAILED(ID3D12Device_QueryInterface(device, &interop_iid_device, (void **)&interop))) {
 		log_warn("device %p does not tell its Vulkan handles\n", (void *)device);
 		return NULL;
 	}
