@@ -23,7 +23,7 @@ if(DS_HAVE_VULKAN)
 		file(CREATE_LINK "${DS_VULKAN_INCLUDE}/${folder}" "${DS_WINE_DIR}/include/${folder}"
 			SYMBOLIC)
 	endforeach()
-	list(APPEND DS_PE_FLAGS -DVK_NO_PROTOTYPES -isystem "${DS_WINE_DIR}/include")
+	list(APPEND DS_PE_FLAGS -DVK_NO_PROTOTYPES= -isystem "${DS_WINE_DIR}/include")
 endif()
 # Nothing has to be installed beside them, and nothing of the build folder is in them.
 set(DS_PE_LINK_FLAGS -static-libgcc -s -Wl,--no-insert-timestamp)
