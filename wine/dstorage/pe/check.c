@@ -147,7 +147,7 @@ HRESULT request_check(struct request *r)
 	    (r->nbytes > core_staging_size() || source_size(&r->desc) > core_staging_size()))
 		return E_DSTORAGE_REQUEST_TOO_LARGE;
 	r->read_nbytes = source_size(&r->desc);
-	if (r->is_gpu)
+	if (r->is_gpu && r->queue->native_queue)
 		r->is_native = share_takes(gpu_share(r->queue->gpu), r);
 	r->needs_staging =
 		(r->is_gpu && !r->is_native) || r->transform || (r->is_custom && is_file);

@@ -369,18 +369,16 @@ static HRESULT alloc_members(struct queue *q)
 	return q->desc.Device ? gpu_get(q->desc.Device, &q->gpu) : S_OK;
 }
 
-/* The same once more, on the program's own device. */
-static HRESULT open_native_queue(struct queue *q, struct dsw_queue_create a)
+/* The same once more, on the program's own device. Without it, nothing goes there. */
+static void open_native_queue(struct queue *q, struct dsw_queue_create a)
 {
 	struct share *share = q->gpu ? gpu_share(q->gpu) : NULL;
-	HRESULT hr;
 
 	if (!share)
-		return S_OK;
+		return;
 	a.share = share_handle(share);
-	hr = hresult_of(unix_call(DSW_QUEUE_CREATE, &a));
-	q->native_queue = SUCCEEDED(hr) ? a.queue : 0;
-	return hr;
+	if (!unix_call(DSW_QUEUE_CREATE, &a))
+		q->native_queue = a.queue;
 }
 
 static HRESULT open_unix_queue(struct queue *q)
@@ -395,13 +393,13 @@ static HRESULT open_unix_queue(struct queue *q)
 	if (FAILED(hr))
 		return hr;
 	hr = hresult_of(unix_call(DSW_QUEUE_CREATE, &a));
-	if (SUCCEEDED(hr)) {
-		q->unix_queue = a.queue;
-		hr = open_native_queue(q, a);
-	}
-	if (FAILED(hr))
+	if (FAILED(hr)) {
 		core_queue_gone(q);
-	return hr;
+		return hr;
+	}
+	q->unix_queue = a.queue;
+	open_native_queue(q, a);
+	return S_OK;
 }
 
 static struct queue *new_queue(const DSTORAGE_QUEUE_DESC *desc)
