@@ -164,9 +164,20 @@ DS_API ds_result ds_make_vulkan_backend(const struct ds_backend_config *cfg,
  * parts of buffers that no request names. What is in it from before must have been waited for.
  *
  * When a request has ended COMPLETE its bytes are there for every command that is
- * submitted afterwards, and for those that wait for a fence of ds_vulkan_fence_create(), with any
- * stage and access: the caller needs no barrier of its own, but for the acquiring half of an ownership transfer
- * that it asked for.
+ * submitted afterwards, and for those that wait for a fence of ds_vulkan_fence_create(): the caller
+ * needs no barrier of its own, but for the acquiring half of an ownership transfer that it asked for.
+ * They are there for the stages and accesses that the detail names, and for all (those
+ * of the host too) if it names none. Naming them lets commands behind the load on the same queue begin before it
+ * has ended, where they have other stages.
+ *
+ *	stages	  VkPipelineStageFlags2 of the commands that use the bytes first; 0: all, and then
+ *		  accesses must be 0 too
+ *	accesses  VkAccessFlags2 of theirs; 0: all that these stages have
+ *
+ * They stand in a barrier as they are: what is valid there is Vulkan's to say. Stages that the
+ * queue of the backend's lacks (the commands are then on another one) count as 0. So they do
+ * with RELEASE: the acquiring barrier has them. Bytes that the host writes through the
+ * mapping need no barrier. Sources have no use for them.
  */
 enum {
 	DS_LOCATION_VULKAN_BUFFER = DS_LOCATION_DEVICE_FIRST,
@@ -190,6 +201,10 @@ enum {
 	DS_VULKAN_RELEASE = 1u << 1,
 };
 
+/*
+ * With nbytes, usage and all else 0 but stages and accesses, it is a buffer of
+ * ds_vulkan_buffer_create(), of which the backend knows the rest.
+ */
 struct ds_vulkan_buffer_detail {
 	uint32_t size;
 	uint32_t flags;	 /* DS_VULKAN_* */
@@ -204,6 +219,8 @@ struct ds_vulkan_buffer_detail {
 	uint32_t memory_type;  /* of the memory bound to it; with mapped only */
 	uint32_t reserved;
 	uint64_t device_address; /* of the first byte; 0: it is asked for when needed */
+	uint64_t stages;	 /* who uses the bytes: see above */
+	uint64_t accesses;
 };
 #define DS_VULKAN_BUFFER_DETAIL_INIT DS_INIT_(struct ds_vulkan_buffer_detail)
 
@@ -257,6 +274,8 @@ struct ds_vulkan_image_detail {
 	uint32_t old_layout;   /* VkImageLayout */
 	uint32_t new_layout;   /* VkImageLayout; 0: SHADER_READ_ONLY_OPTIMAL */
 	uint32_t queue_family; /* for RELEASE */
+	uint64_t stages;       /* who uses the image, in new_layout: see above */
+	uint64_t accesses;
 };
 #define DS_VULKAN_IMAGE_DETAIL_INIT DS_INIT_(struct ds_vulkan_image_detail)
 

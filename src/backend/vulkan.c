@@ -115,7 +115,7 @@ uint64_t ds_vulkan_image_nbytes(const struct ds_vulkan_image_detail *detail)
 {
 	struct ds_vulkan_image_detail d;
 
-	if (ds_copy_config(&d, sizeof(d), detail, sizeof(d)))
+	if (ds_copy_config(&d, sizeof(d), detail, offsetof(struct ds_vulkan_image_detail, stages)))
 		return 0;
 	return ds_vk_image_nbytes(&d);
 }

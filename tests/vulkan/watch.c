@@ -11,8 +11,9 @@
 
 #include "support/require.h"
 
-#define MAX_DEVICES 4
-#define MAX_WAITS   8
+#define MAX_DEVICES  4
+#define MAX_WAITS    8
+#define MAX_BARRIERS 64
 
 struct watch watch = { .submits_left = -1 };
 
@@ -250,30 +251,36 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_buffer(VkDevice device, const VkBuf
 	return next.CreateBuffer(device, &changed, alloc, out);
 }
 
+static uint32_t hide(uint32_t *from, uint32_t *to)
+{
+	bool is_release = *from != *to;
+
+	*from = VK_QUEUE_FAMILY_IGNORED;
+	*to = VK_QUEUE_FAMILY_IGNORED;
+	return is_release;
+}
+
 /* A release to a family that is none: the layout changes all the same, and is counted. */
 static void hide_families(VkCommandBuffer commands, const VkDependencyInfo *info)
 {
-	VkImageMemoryBarrier2 image;
-	VkBufferMemoryBarrier2 buffer;
+	VkImageMemoryBarrier2 images[MAX_BARRIERS];
+	VkBufferMemoryBarrier2 buffers[MAX_BARRIERS];
 	VkDependencyInfo changed = *info;
+	unsigned nr = 0;
 
-	REQUIRE(info->imageMemoryBarrierCount <= 1 && info->bufferMemoryBarrierCount <= 1);
-	if (info->imageMemoryBarrierCount) {
-		image = info->pImageMemoryBarriers[0];
-		if (image.srcQueueFamilyIndex != image.dstQueueFamilyIndex)
-			atomic_fetch_add(&watch.releases, 1);
-		image.srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED;
-		image.dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED;
-		changed.pImageMemoryBarriers = &image;
+	REQUIRE_CMP(info->imageMemoryBarrierCount, <=, MAX_BARRIERS);
+	REQUIRE_CMP(info->bufferMemoryBarrierCount, <=, MAX_BARRIERS);
+	for (uint32_t i = 0; i < info->imageMemoryBarrierCount; i++) {
+		images[i] = info->pImageMemoryBarriers[i];
+		nr += hide(&images[i].srcQueueFamilyIndex, &images[i].dstQueueFamilyIndex);
 	}
-	if (info->bufferMemoryBarrierCount) {
-		buffer = info->pBufferMemoryBarriers[0];
-		if (buffer.srcQueueFamilyIndex != buffer.dstQueueFamilyIndex)
-			atomic_fetch_add(&watch.releases, 1);
-		buffer.srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED;
-		buffer.dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED;
-		changed.pBufferMemoryBarriers = &buffer;
+	for (uint32_t i = 0; i < info->bufferMemoryBarrierCount; i++) {
+		buffers[i] = info->pBufferMemoryBarriers[i];
+		nr += hide(&buffers[i].srcQueueFamilyIndex, &buffers[i].dstQueueFamilyIndex);
 	}
+	atomic_fetch_add(&watch.releases, nr);
+	changed.pImageMemoryBarriers = images;
+	changed.pBufferMemoryBarriers = buffers;
 	next.CmdPipelineBarrier2(commands, &changed);
 }
 
@@ -293,6 +300,8 @@ static struct {
 	pthread_mutex_t lock; /* guards all below */
 	struct recording all[256];
 	unsigned nr;
+	bool is_noting;
+	struct watch_barriers noted;
 } recordings = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* With the lock. Command buffers of devices that are gone are found again, or do no harm. */
@@ -363,10 +372,44 @@ static void note_barrier(struct recording *r, const VkMemoryBarrier2 *b)
 	    (b->dstStageMask & VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT) &&
 	    (b->dstAccessMask & VK_ACCESS_2_SHADER_STORAGE_READ_BIT))
 		r->is_copied = false;
+	if (b->srcAccessMask && b->dstStageMask && atomic_load(&watch.takes_narrow))
+		r->is_unfinished = false;
 	if ((b->dstStageMask & VK_PIPELINE_STAGE_2_HOST_BIT) &&
 	    (b->dstStageMask & VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT) &&
 	    (b->dstAccessMask & anything) == anything)
 		r->is_unfinished = false;
+}
+
+/* With the lock. */
+static void note_all(const VkDependencyInfo *info)
+{
+	struct watch_barriers *n = &recordings.noted;
+
+	n->nr_commands++;
+	n->nr_buffers += info->bufferMemoryBarrierCount;
+	for (uint32_t i = 0; i < info->memoryBarrierCount && n->nr_memory < 64; i++)
+		n->memory[n->nr_memory++] = info->pMemoryBarriers[i];
+	for (uint32_t i = 0; i < info->imageMemoryBarrierCount && n->nr_images < 64; i++)
+		n->images[n->nr_images++] = info->pImageMemoryBarriers[i];
+}
+
+void watch_note_barriers(void)
+{
+	pthread_mutex_lock(&recordings.lock);
+	recordings.is_noting = true;
+	recordings.noted = (struct watch_barriers){ 0 };
+	pthread_mutex_unlock(&recordings.lock);
+}
+
+struct watch_barriers watch_noted_barriers(void)
+{
+	struct watch_barriers noted;
+
+	pthread_mutex_lock(&recordings.lock);
+	recordings.is_noting = false;
+	noted = recordings.noted;
+	pthread_mutex_unlock(&recordings.lock);
+	return noted;
 }
 
 static VKAPI_ATTR void VKAPI_CALL pipeline_barrier(VkCommandBuffer commands,
@@ -375,6 +418,8 @@ static VKAPI_ATTR void VKAPI_CALL pipeline_barrier(VkCommandBuffer commands,
 	pthread_mutex_lock(&recordings.lock);
 	for (uint32_t i = 0; i < info->memoryBarrierCount; i++)
 		note_barrier(find_recording(commands), &info->pMemoryBarriers[i]);
+	if (recordings.is_noting)
+		note_all(info);
 	pthread_mutex_unlock(&recordings.lock);
 	if (shows_families)
 		hide_families(commands, info);

@@ -24,9 +24,20 @@ struct watch {
 	atomic_uint releases;	 /* of ownership; with several families only */
 	atomic_uint devices;	 /* that exist */
 	atomic_uint instances;
-	atomic_bool has_layers; /* they were found */
+	atomic_bool has_layers;	  /* they were found */
+	atomic_bool takes_narrow; /* what ends a command buffer need not be for everything */
 };
 extern struct watch watch;
+
+/* Barriers as they were recorded, from watch_note_barriers() on. */
+struct watch_barriers {
+	unsigned nr_commands, nr_memory, nr_buffers, nr_images;
+	VkMemoryBarrier2 memory[64];
+	VkImageMemoryBarrier2 images[64];
+};
+void watch_note_barriers(void);
+/* Ends it. */
+struct watch_barriers watch_noted_barriers(void);
 
 /* False, with a sentence on stderr: there is no loader or no device. */
 bool watch_open(void);

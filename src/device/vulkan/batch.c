@@ -58,6 +58,8 @@ struct ds_vk_batch *ds_vk_batch_begin(struct ds_vk_queue *q, VkResult *result)
 		*result = ds_vk_record_begin(&b->recorder, &d->vk, b->commands);
 	if (*result)
 		return NULL;
+	if (q->is_narrow)
+		ds_vk_record_resume(&b->recorder, q->can_compute);
 	b->first = NULL;
 	b->end = &b->first;
 	b->nr_ops = 0;
@@ -103,18 +105,40 @@ static VkImage image_of(const struct ds_device_op *op)
 	return (VkImage)(uintptr_t)op->target->object;
 }
 
-static uint32_t family_to(const struct ds_vk_batch *b, const struct ds_vk_target *t)
+static bool is_released(const struct ds_vk_target *t)
 {
-	return t->release_family == DS_VULKAN_NO_FAMILY ? b->queue->family : t->release_family;
+	return t->release_family != DS_VULKAN_NO_FAMILY;
+}
+
+/* Whom the target's bytes are for, as far as this queue knows such stages. */
+static struct ds_vk_consumer consumer_of(const struct ds_vk_queue *q, const struct ds_vk_target *t)
+{
+	if (is_released(t) || (t->consumer.stages & ~q->stages))
+		return (struct ds_vk_consumer){ 0 };
+	return t->consumer;
+}
+
+/* Bytes on their way to the target. What is collected for an image is read by copies of ours. */
+static void note_consumer(struct ds_vk_batch *b, const struct ds_vk_target *t)
+{
+	struct ds_vk_consumer consumer = { 0 };
+
+	if (!t->is_image)
+		consumer = consumer_of(b->queue, t);
+	ds_vk_record_consumer(&b->recorder, &consumer);
 }
 
 static void record_image(struct ds_vk_batch *b, struct ds_device_op *op, VkBuffer buffer,
 			 uint64_t offset)
 {
 	struct ds_vk_target *t = op->target->state;
+	const struct ds_vk_handover to = {
+		.from_family = b->queue->family,
+		.to_family = is_released(t) ? t->release_family : b->queue->family,
+		.consumer = consumer_of(b->queue, t),
+	};
 
-	ds_vk_record_image(&b->recorder, buffer, offset, image_of(op), &t->image, b->queue->family,
-			   family_to(b, t));
+	ds_vk_record_image(&b->recorder, buffer, offset, image_of(op), &t->image, &to);
 	t->is_placed = true;
 }
 
@@ -135,9 +159,11 @@ static ds_result add_place(struct ds_vk_batch *b, struct ds_device_op *op)
 		if (ret)
 			return ret;
 	}
-	if (op->host_nbytes)
+	if (op->host_nbytes) {
 		ds_vk_record_copy(&b->recorder, d->staging.buffer, at, t->buffer,
 				  begin + op->target_offset, op->host_nbytes);
+		note_consumer(b, t);
+	}
 	return DS_OK;
 }
 
@@ -145,10 +171,14 @@ static void add_fetch(struct ds_vk_batch *b, struct ds_device_op *op)
 {
 	struct ds_vk_device *d = b->queue->d;
 	const struct ds_vk_target *t = op->target->state;
+	/* The host, and whoever gets that staging memory next. */
+	const struct ds_vk_consumer everything = { 0 };
 
-	if (op->host_nbytes)
-		ds_vk_record_copy(&b->recorder, t->buffer, op->target->offset + op->target_offset,
-				  d->staging.buffer, staging_offset(d, op), op->host_nbytes);
+	if (!op->host_nbytes)
+		return;
+	ds_vk_record_copy(&b->recorder, t->buffer, op->target->offset + op->target_offset,
+			  d->staging.buffer, staging_offset(d, op), op->host_nbytes);
+	ds_vk_record_consumer(&b->recorder, &everything);
 }
 
 static void add_finish(struct ds_vk_batch *b, struct ds_device_op *op)
@@ -157,7 +187,7 @@ static void add_finish(struct ds_vk_batch *b, struct ds_device_op *op)
 
 	if (t->is_image && !t->is_placed)
 		record_image(b, op, t->buffer, 0);
-	else if (!t->is_image && t->release_family != DS_VULKAN_NO_FAMILY)
+	else if (!t->is_image && is_released(t))
 		ds_vk_record_release(&b->recorder, t->buffer, op->target->offset,
 				     op->target->nbytes, b->queue->family, t->release_family);
 }
@@ -304,6 +334,7 @@ static ds_result take_decode(struct ds_vk_batch *b, struct ds_vk_batch *copies,
 	for (uint32_t i = 0; i < op->nr_units; i++)
 		tiles[i].src += source;
 	op->device_data[DS_VK_OP_TILE] = b->table_at + b->nr_tiles;
+	note_consumer(b, t);
 	b->nr_tiles += op->nr_units;
 	b->decoded_nbytes += op->decoded_nbytes;
 	ds_vk_count(&d->counters.decodes, 1);
@@ -465,6 +496,7 @@ VkResult ds_vk_batch_submit(struct ds_vk_batch *b, const struct ds_vk_queue *aft
 	if (result)
 		return result;
 	memcpy(q->waited, waited, sizeof(q->waited));
+	q->is_narrow = ds_vk_record_is_narrow(&b->recorder);
 	ds_vk_count(&d->counters.submits, 1);
 	pthread_mutex_lock(&d->lock);
 	q->submitted++;

@@ -175,6 +175,16 @@ static void find_families(const struct ds_vk_api *vk, struct ds_vk_caps *c)
 		c->nr_transfer_queues = families[c->transfer_family].queueCount;
 }
 
+VkQueueFlags ds_vk_family_flags(const struct ds_vk_api *vk, VkPhysicalDevice physical,
+				uint32_t family)
+{
+	VkQueueFamilyProperties families[MAX_FAMILIES];
+	uint32_t nr = MAX_FAMILIES;
+
+	vk->GetPhysicalDeviceQueueFamilyProperties(physical, &nr, families);
+	return family < nr ? families[family].queueFlags : 0;
+}
+
 static void measure_heaps(struct ds_vk_caps *c)
 {
 	const VkPhysicalDeviceMemoryProperties *m = &c->memory;

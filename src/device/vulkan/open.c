@@ -99,6 +99,25 @@ static VkResult create_device(struct ds_vk_device *d)
 	return d->vk.CreateDevice(c->physical, &info, NULL, &d->device);
 }
 
+/* What may stand in a barrier on a queue of that family. Those with graphics have it all. */
+static VkPipelineStageFlags2 stages_of(const struct ds_vk_device *d, uint32_t family)
+{
+	const VkPipelineStageFlags2 copies =
+		VK_PIPELINE_STAGE_2_TOP_OF_PIPE_BIT | VK_PIPELINE_STAGE_2_BOTTOM_OF_PIPE_BIT |
+		VK_PIPELINE_STAGE_2_HOST_BIT | VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT |
+		VK_PIPELINE_STAGE_2_ALL_TRANSFER_BIT | VK_PIPELINE_STAGE_2_COPY_BIT;
+	const VkPipelineStageFlags2 computes =
+		VK_PIPELINE_STAGE_2_DRAW_INDIRECT_BIT | VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT |
+		VK_PIPELINE_STAGE_2_CLEAR_BIT | VK_PIPELINE_STAGE_2_CONDITIONAL_RENDERING_BIT_EXT |
+		VK_PIPELINE_STAGE_2_ACCELERATION_STRUCTURE_BUILD_BIT_KHR |
+		VK_PIPELINE_STAGE_2_RAY_TRACING_SHADER_BIT_KHR;
+	VkQueueFlags flags = ds_vk_family_flags(&d->vk, d->caps.physical, family);
+
+	if (flags & VK_QUEUE_GRAPHICS_BIT)
+		return ~(VkPipelineStageFlags2)0;
+	return flags & VK_QUEUE_COMPUTE_BIT ? copies | computes : copies;
+}
+
 static void add_queue(struct ds_vk_device *d, VkQueue queue, uint32_t family, bool can_compute)
 {
 	struct ds_vk_queue *q = &d->queues[d->nr_queues++];
@@ -106,6 +125,7 @@ static void add_queue(struct ds_vk_device *d, VkQueue queue, uint32_t family, bo
 	q->d = d;
 	q->queue = queue;
 	q->family = family;
+	q->stages = stages_of(d, family);
 	q->can_compute = can_compute;
 	d->nr_compute += can_compute;
 }

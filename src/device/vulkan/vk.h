@@ -94,6 +94,7 @@ struct ds_vk_queue {
 	VkQueue queue;
 	uint32_t family;
 	bool can_compute;
+	VkPipelineStageFlags2 stages; /* that its family has */
 	VkSemaphore timeline;
 	pthread_t completer;
 	pthread_cond_t submitted_more;
@@ -103,6 +104,7 @@ struct ds_vk_queue {
 	/* Of the submitting thread alone. */
 	struct ds_device_op *todo, **todo_end;
 	uint64_t waited[DS_VK_MAX_QUEUES]; /* for the other queues' values */
+	bool is_narrow;			   /* its last batch was not for all stages */
 
 	/* Guarded by the device's lock. */
 	uint64_t submitted;
@@ -121,6 +123,7 @@ struct ds_vk_target {
 	bool is_concurrent;
 	bool is_placed;		 /* an image whose bytes have gone straight into it */
 	uint32_t release_family; /* DS_VULKAN_NO_FAMILY: no release */
+	struct ds_vk_consumer consumer;
 	struct ds_vk_image image;
 	struct ds_vk_memory temporary;
 };
@@ -215,6 +218,9 @@ ds_result ds_vk_instance_create(struct ds_vk_api *vk, VkInstance *out, char *why
 ds_result ds_vk_list_devices(const struct ds_vk_api *vk, VkInstance instance,
 			     struct ds_vk_caps_list *list);
 void ds_vk_get_caps(const struct ds_vk_api *vk, VkPhysicalDevice physical, struct ds_vk_caps *caps);
+/* 0: there is no such family. */
+VkQueueFlags ds_vk_family_flags(const struct ds_vk_api *vk, VkPhysicalDevice physical,
+				uint32_t family);
 /* NULL: it will do; else what it lacks. */
 const char *ds_vk_lacks(const struct ds_vk_caps *caps);
 void ds_vk_describe_caps(const struct ds_vk_caps *caps, struct ds_vulkan_device_info *info);
