@@ -32,6 +32,7 @@ static struct {
 	PFN_vkDestroySemaphore DestroySemaphore;
 	PFN_vkSignalSemaphore SignalSemaphore;
 	PFN_vkGetPhysicalDeviceQueueFamilyProperties GetPhysicalDeviceQueueFamilyProperties;
+	PFN_vkGetPhysicalDeviceProperties2 GetPhysicalDeviceProperties2;
 	PFN_vkGetDeviceQueue GetDeviceQueue;
 	PFN_vkCreateCommandPool CreateCommandPool;
 	PFN_vkCreateBuffer CreateBuffer;
@@ -177,6 +178,23 @@ static void keep_libraries(void)
 }
 
 #define LOAD(device, name) next.name = (PFN_vk##name)next.GetDeviceProcAddr(device, "vk" #name)
+
+/* Of a GPU with other subgroups. */
+static VKAPI_ATTR void VKAPI_CALL get_properties(VkPhysicalDevice physical,
+						 VkPhysicalDeviceProperties2 *out)
+{
+	uint32_t size = atomic_load(&watch.subgroup_size);
+
+	next.GetPhysicalDeviceProperties2(physical, out);
+	for (VkBaseOutStructure *s = out->pNext; s && size; s = s->pNext) {
+		VkPhysicalDeviceVulkan13Properties *p = (void *)s;
+
+		if (s->sType != VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_PROPERTIES)
+			continue;
+		p->minSubgroupSize = size;
+		p->maxSubgroupSize = size;
+	}
+}
 
 /* ------------------------------------------------------- more queues */
 
@@ -624,6 +642,12 @@ PFN_vkVoidFunction watch_get_instance_proc_addr(VkInstance instance, const char 
 			(PFN_vkGetPhysicalDeviceQueueFamilyProperties)next.GetInstanceProcAddr(
 				instance, name);
 		return (PFN_vkVoidFunction)get_families;
+	}
+	if (!strcmp(name, "vkGetPhysicalDeviceProperties2")) {
+		next.GetPhysicalDeviceProperties2 =
+			(PFN_vkGetPhysicalDeviceProperties2)next.GetInstanceProcAddr(instance,
+										     name);
+		return (PFN_vkVoidFunction)get_properties;
 	}
 	if (!strcmp(name, "vkDestroyInstance"))
 		return (PFN_vkVoidFunction)destroy_instance;

@@ -24,8 +24,9 @@ struct watch {
 	atomic_uint releases;	 /* of ownership; with several families only */
 	atomic_uint devices;	 /* that exist */
 	atomic_uint instances;
-	atomic_bool has_layers;	  /* they were found */
-	atomic_bool takes_narrow; /* what ends a command buffer need not be for everything */
+	atomic_bool has_layers;	   /* they were found */
+	atomic_uint subgroup_size; /* that the device is to say it has; 0: its own */
+	atomic_bool takes_narrow;  /* what ends a command buffer need not be for everything */
 };
 extern struct watch watch;
 
