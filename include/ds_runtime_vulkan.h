@@ -87,6 +87,20 @@ enum {
 	DS_VULKAN_FEATURE_SUBGROUPS = 1u << 2,
 	/* The extension VK_EXT_external_memory_host. Without, staging memory is the driver's. */
 	DS_VULKAN_FEATURE_IMPORT = 1u << 3,
+	/*
+	 * The extension VK_NV_memory_decompression, with memoryDecompression, on a device whose
+	 * decompressionMethods have GDeflate. Without, DS_VULKAN_TRUSTED changes nothing.
+	 */
+	DS_VULKAN_FEATURE_DRIVER_DECODE = 1u << 4,
+};
+
+/* Of ds_vulkan_config. */
+enum {
+	/*
+	 * GDeflate may be decoded by the driver's own decompression, where it is decoded on the GPU and the
+	 * request's destination is DS_VULKAN_TRUSTED. Nothing else uses it.
+	 */
+	DS_VULKAN_USE_DRIVER_DECODE = 1u << 0,
 };
 
 /* A queue of the caller's. */
@@ -125,7 +139,7 @@ struct ds_vulkan_config {
 	struct ds_vulkan_queue compute_queue;  /* of a family with compute (or graphics too) */
 	struct ds_vulkan_queue transfer_queue; /* of a transfer-only family; optional */
 	uint32_t features;		       /* DS_VULKAN_FEATURE_* */
-	uint32_t reserved;
+	uint32_t flags;			       /* DS_VULKAN_USE_* */
 	void (*lock_queue)(void *user_data, VkQueue queue);
 	void (*unlock_queue)(void *user_data, VkQueue queue);
 	void *lock_user_data;
@@ -199,10 +213,17 @@ enum {
 	 * when the families are the same, or with CONCURRENT.
 	 */
 	DS_VULKAN_RELEASE = 1u << 1,
+	/*
+	 * The caller vouches for the compressed bytes: they are as an encoder has made them. With
+	 * DS_VULKAN_USE_DRIVER_DECODE the driver may then decode them. It reports no errors, and
+	 * what it does with other bytes is undefined: it may write anywhere in the device's
+	 * memory. Only the stream's head is checked. ds_completion.bytes_driver_decoded tells whether it was so.
+	 */
+	DS_VULKAN_TRUSTED = 1u << 2,
 };
 
 /*
- * With nbytes, usage and all else 0 but stages and accesses, it is a buffer of
+ * With nbytes, usage and all else 0 but stages, accesses and the flag TRUSTED, it is a buffer of
  * ds_vulkan_buffer_create(), of which the backend knows the rest.
  */
 struct ds_vulkan_buffer_detail {
@@ -439,6 +460,8 @@ struct ds_vulkan_stats {
 	uint64_t device_memory_nbytes; /* that the backend itself holds now */
 	uint64_t mapped_targets; /* requests that the host wrote straight into device memory */
 	uint64_t staged_targets;
+	uint64_t driver_decodes; /* of `decodes`, by the driver's own decompression */
+	uint64_t driver_decoded_nbytes;
 };
 #define DS_VULKAN_STATS_INIT DS_INIT_(struct ds_vulkan_stats)
 

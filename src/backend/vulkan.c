@@ -230,5 +230,6 @@ ds_result ds_vulkan_get_stats(struct ds_backend *be, struct ds_vulkan_stats *out
 	if (!d)
 		return DS_ERR_INVALID_ARGUMENT;
 	ds_vk_read_stats(d, &stats);
-	return ds_copy_out(out, &stats, sizeof(stats), sizeof(stats));
+	return ds_copy_out(out, &stats, sizeof(stats),
+			   offsetof(struct ds_vulkan_stats, driver_decodes));
 }

@@ -65,6 +65,7 @@ struct ds_vk_batch *ds_vk_batch_begin(struct ds_vk_queue *q, VkResult *result)
 	b->nr_ops = 0;
 	b->nbytes = 0;
 	b->nr_tiles = 0;
+	b->nr_regions = 0;
 	b->table_tiles = 0;
 	b->decoded_nbytes = 0;
 	return b;
@@ -311,6 +312,50 @@ static uint64_t source_of(struct ds_vk_device *d, struct ds_vk_batch *copies,
 	return d->scratch.address + op->device_data[DS_VK_OP_SCRATCH];
 }
 
+/* No tile is less than the first word of each lane. */
+#define MIN_TILE_NBYTES 128
+
+/* Whether the driver shall decode all of an operation, which its caller vouches for. */
+static bool can_driver(const struct ds_vk_device *d, const struct ds_device_op *op,
+		       const struct ds_vk_tile *tiles)
+{
+	const struct ds_vk_target *t = op->target->state;
+
+	if (!d->regions || !t->is_trusted)
+		return false;
+	for (uint32_t i = 0; i < op->nr_units; i++) {
+		if (tiles[i].src % 4 || tiles[i].dst % 4 || tiles[i].src_nbytes < MIN_TILE_NBYTES ||
+		    !tiles[i].dst_nbytes || tiles[i].dst_nbytes > 65536)
+			return false;
+	}
+	return true;
+}
+
+static void add_regions(struct ds_vk_batch *b, struct ds_device_op *op,
+			const struct ds_vk_tile *tiles)
+{
+	struct ds_vk_device *d = b->queue->d;
+
+	for (uint32_t i = 0; i < op->nr_units; i++)
+		d->regions[b->nr_regions++] = (VkDecompressMemoryRegionNV){
+			.srcAddress = tiles[i].src,
+			.dstAddress = tiles[i].dst,
+			.compressedSize = tiles[i].src_nbytes,
+			.decompressedSize = tiles[i].dst_nbytes,
+			.decompressionMethod = VK_MEMORY_DECOMPRESSION_METHOD_GDEFLATE_1_0_BIT_NV,
+		};
+	op->is_by_driver = true;
+	ds_vk_count(&d->counters.driver_decodes, 1);
+	ds_vk_count(&d->counters.driver_decoded_nbytes, op->decoded_nbytes);
+}
+
+/* They are in the table already: now they stay there. */
+static void add_tiles(struct ds_vk_batch *b, struct ds_device_op *op)
+{
+	op->device_data[DS_VK_OP_TILE] = b->table_at + b->nr_tiles;
+	b->nr_tiles += op->nr_units;
+}
+
 static ds_result take_decode(struct ds_vk_batch *b, struct ds_vk_batch *copies,
 			     struct ds_device_op *op, bool *has_room)
 {
@@ -333,9 +378,11 @@ static ds_result take_decode(struct ds_vk_batch *b, struct ds_vk_batch *copies,
 	source = source_of(d, copies, op, nbytes);
 	for (uint32_t i = 0; i < op->nr_units; i++)
 		tiles[i].src += source;
-	op->device_data[DS_VK_OP_TILE] = b->table_at + b->nr_tiles;
 	note_consumer(b, t);
-	b->nr_tiles += op->nr_units;
+	if (can_driver(d, op, tiles))
+		add_regions(b, op, tiles);
+	else
+		add_tiles(b, op);
 	b->decoded_nbytes += op->decoded_nbytes;
 	ds_vk_count(&d->counters.decodes, 1);
 	ds_vk_count(&d->counters.decoded_nbytes, op->decoded_nbytes);
@@ -362,7 +409,7 @@ void ds_vk_batch_take_decodes(struct ds_vk_batch *b, struct ds_vk_batch *copies,
 	if (!alloc_table(d, b))
 		return;
 	while (d->decodes && b->nr_ops < DS_VK_MAX_BATCH_OPS &&
-	       b->nr_tiles + d->decodes->nr_units <= b->table_tiles) {
+	       b->nr_tiles + b->nr_regions + d->decodes->nr_units <= b->table_tiles) {
 		ds_result ret = take_decode(b, copies, d->decodes, &has_room);
 		struct ds_device_op *op;
 
@@ -388,6 +435,10 @@ void ds_vk_batch_dispatch(struct ds_vk_batch *b)
 		.nr_tiles = b->nr_tiles,
 	};
 
+	if (b->nr_tiles || b->nr_regions)
+		ds_vk_record_copied(&b->recorder);
+	if (b->nr_regions)
+		ds_vk_record_decompress(&b->recorder, d->regions, b->nr_regions);
 	if (!b->nr_tiles)
 		return;
 	memcpy(d->table.mapped + b->table_at * sizeof(struct ds_vk_tile), d->tiles,
@@ -396,7 +447,6 @@ void ds_vk_batch_dispatch(struct ds_vk_batch *b)
 	memset(d->status.mapped + b->table_at * sizeof(uint32_t), 0xff,
 	       b->nr_tiles * sizeof(uint32_t));
 	b->is_few = b->nr_tiles <= d->few_tiles;
-	ds_vk_record_copied(&b->recorder);
 	ds_vk_record_decode(&b->recorder, b->is_few ? &d->few : &d->many, &dispatch);
 	ds_vk_count(b->is_few ? &d->counters.few : &d->counters.many, 1);
 }
@@ -527,7 +577,7 @@ struct ds_device_op *ds_vk_batch_retire(struct ds_vk_batch *b, bool check_status
 	for (struct ds_device_op *op = list; op; op = op->next) {
 		if (op->opcode != DS_DEVICE_DECODE)
 			continue;
-		if (check_status && !is_decoded(d, op))
+		if (check_status && !op->is_by_driver && !is_decoded(d, op))
 			op->device_data[DS_VK_OP_RESULT] = (uintptr_t)-DS_ERR_CORRUPT_DATA;
 		if (op->device_data[DS_VK_OP_SCRATCH_NBYTES])
 			ds_arena_free(&d->scratch_arena, op->device_data[DS_VK_OP_SCRATCH],

@@ -40,6 +40,9 @@ static ds_result choose(struct ds_vk_device *d, char *why, size_t why_nbytes)
 		snprintf(why, why_nbytes, "%s: %s", best->properties.deviceName, lacks);
 	else
 		d->caps = *best;
+	/* Not so much as enabled unless it was asked for. */
+	if (!(d->cfg.flags & DS_VULKAN_USE_DRIVER_DECODE))
+		d->caps.features &= ~(uint32_t)DS_VULKAN_FEATURE_DRIVER_DECODE;
 	free(list.all);
 	return best && !lacks ? DS_OK : DS_ERR_UNAVAILABLE;
 }
@@ -52,7 +55,8 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 static VkResult create_device(struct ds_vk_device *d)
 {
 	static const float priorities[DS_VK_MAX_QUEUES] = { 0.5f, 0.5f, 0.5f, 0.5f };
-	static const char *const import = VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME;
+	const char *extensions[2];
+	uint32_t nr_extensions = 0;
 	const struct ds_vk_caps *c = &d->caps;
 	const VkBool32 decodes = !!(c->features & DS_VULKAN_FEATURE_DECODE);
 	const VkBool32 has_sizes = !!(c->features & DS_VULKAN_FEATURE_SUBGROUPS);
@@ -71,7 +75,12 @@ static VkResult create_device(struct ds_vk_device *d)
 		.storageBuffer8BitAccess = decodes,
 		.scalarBlockLayout = decodes,
 	};
-	const VkPhysicalDeviceFeatures2 f = {
+	VkPhysicalDeviceMemoryDecompressionFeaturesNV decompression = {
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_DECOMPRESSION_FEATURES_NV,
+		.pNext = &f12,
+		.memoryDecompression = VK_TRUE,
+	};
+	VkPhysicalDeviceFeatures2 f = {
 		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
 		.pNext = &f12,
 		.features.shaderInt64 = decodes,
@@ -87,15 +96,21 @@ static VkResult create_device(struct ds_vk_device *d)
 		  .queueCount = min_u32(c->nr_transfer_queues, MAX_TRANSFER),
 		  .pQueuePriorities = priorities },
 	};
-	const VkDeviceCreateInfo info = {
+	VkDeviceCreateInfo info = {
 		.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
 		.pNext = &f,
 		.queueCreateInfoCount = c->transfer_family == DS_VULKAN_NO_FAMILY ? 1 : 2,
 		.pQueueCreateInfos = queues,
-		.enabledExtensionCount = !!(c->features & DS_VULKAN_FEATURE_IMPORT),
-		.ppEnabledExtensionNames = &import,
+		.ppEnabledExtensionNames = extensions,
 	};
 
+	if (c->features & DS_VULKAN_FEATURE_IMPORT)
+		extensions[nr_extensions++] = VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME;
+	if (c->features & DS_VULKAN_FEATURE_DRIVER_DECODE) {
+		extensions[nr_extensions++] = VK_NV_MEMORY_DECOMPRESSION_EXTENSION_NAME;
+		f.pNext = &decompression;
+	}
+	info.enabledExtensionCount = nr_extensions;
 	return d->vk.CreateDevice(c->physical, &info, NULL, &d->device);
 }
 

@@ -60,6 +60,12 @@ static void memory_barrier(struct ds_vk_recorder *r, VkPipelineStageFlags2 src_s
 	r->vk->CmdPipelineBarrier2(r->commands, &info);
 }
 
+/* Of the shader and of the driver's decompression, which counts as one: it has no stage of its own. */
+static const VkAccessFlags2 shader_reads =
+	VK_ACCESS_2_SHADER_READ_BIT | VK_ACCESS_2_SHADER_STORAGE_READ_BIT;
+static const VkAccessFlags2 shader_writes =
+	VK_ACCESS_2_SHADER_WRITE_BIT | VK_ACCESS_2_SHADER_STORAGE_WRITE_BIT;
+
 void ds_vk_record_resume(struct ds_vk_recorder *r, bool can_compute)
 {
 	VkPipelineStageFlags2 stages = VK_PIPELINE_STAGE_2_COPY_BIT;
@@ -68,8 +74,8 @@ void ds_vk_record_resume(struct ds_vk_recorder *r, bool can_compute)
 
 	if (can_compute) {
 		stages |= VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT;
-		writes |= VK_ACCESS_2_SHADER_STORAGE_WRITE_BIT;
-		reads |= VK_ACCESS_2_SHADER_STORAGE_READ_BIT;
+		writes |= shader_writes;
+		reads |= shader_reads;
 	}
 	memory_barrier(r, stages, writes, stages, reads | writes);
 }
@@ -109,7 +115,7 @@ static bool make_last_barrier(const struct ds_vk_recorder *r, VkMemoryBarrier2 *
 	}
 	if (r->has_dispatches) {
 		b->srcStageMask |= VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT;
-		b->srcAccessMask |= VK_ACCESS_2_SHADER_STORAGE_WRITE_BIT;
+		b->srcAccessMask |= shader_writes;
 		/* The status of each tile. */
 		to.stages |= VK_PIPELINE_STAGE_2_HOST_BIT;
 		to.accesses |= VK_ACCESS_2_HOST_READ_BIT;
@@ -146,8 +152,7 @@ void ds_vk_record_copied(struct ds_vk_recorder *r)
 	memory_barrier(r, VK_PIPELINE_STAGE_2_COPY_BIT, VK_ACCESS_2_TRANSFER_WRITE_BIT,
 		       VK_PIPELINE_STAGE_2_COPY_BIT | VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT,
 		       VK_ACCESS_2_TRANSFER_READ_BIT | VK_ACCESS_2_TRANSFER_WRITE_BIT |
-			       VK_ACCESS_2_SHADER_STORAGE_READ_BIT |
-			       VK_ACCESS_2_SHADER_STORAGE_WRITE_BIT);
+			       shader_reads | shader_writes);
 }
 
 void ds_vk_record_decode(struct ds_vk_recorder *r, const struct ds_vk_decoder *decoder,
@@ -162,6 +167,14 @@ void ds_vk_record_decode(struct ds_vk_recorder *r, const struct ds_vk_decoder *d
 	r->vk->CmdPushConstants(r->commands, decoder->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, 20,
 				dispatch);
 	r->vk->CmdDispatch(r->commands, width, (nr_groups + width - 1) / width, 1);
+	r->has_dispatches = true;
+	r->is_empty = false;
+}
+
+void ds_vk_record_decompress(struct ds_vk_recorder *r, const VkDecompressMemoryRegionNV *regions,
+			     uint32_t nr)
+{
+	r->vk->CmdDecompressMemoryNV(r->commands, nr, regions);
 	r->has_dispatches = true;
 	r->is_empty = false;
 }

@@ -75,6 +75,9 @@ void ds_vk_record_consumer(struct ds_vk_recorder *r, const struct ds_vk_consumer
 void ds_vk_record_copied(struct ds_vk_recorder *r);
 void ds_vk_record_decode(struct ds_vk_recorder *r, const struct ds_vk_decoder *decoder,
 			 const struct ds_vk_dispatch *dispatch);
+/* By the driver. */
+void ds_vk_record_decompress(struct ds_vk_recorder *r, const VkDecompressMemoryRegionNV *regions,
+			     uint32_t nr);
 /* Where an image goes from here. */
 struct ds_vk_handover {
 	uint32_t from_family, to_family; /* released if they differ */

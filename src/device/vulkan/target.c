@@ -8,7 +8,8 @@
 #include "device/host.h"
 #include "device/vulkan/vk.h"
 
-#define KNOWN_FLAGS ((uint32_t)DS_VULKAN_CONCURRENT | (uint32_t)DS_VULKAN_RELEASE)
+#define KNOWN_FLAGS \
+	((uint32_t)DS_VULKAN_CONCURRENT | (uint32_t)DS_VULKAN_RELEASE | (uint32_t)DS_VULKAN_TRUSTED)
 
 /* Sizes that the structs have had before. */
 #define BUFFER_DETAIL_MIN offsetof(struct ds_vulkan_buffer_detail, stages)
@@ -62,8 +63,9 @@ void ds_vk_targets_fini(struct ds_vk_device *d)
 /* Nothing is said of the buffer itself. */
 static bool is_about_use_only(const struct ds_vulkan_buffer_detail *d)
 {
-	return !d->flags && !d->nbytes && !d->usage && !d->queue_family && !d->mapped &&
-	       !d->memory_type && !d->reserved && !d->device_address;
+	return !(d->flags & ~(uint32_t)DS_VULKAN_TRUSTED) && !d->nbytes && !d->usage &&
+	       !d->queue_family && !d->mapped && !d->memory_type && !d->reserved &&
+	       !d->device_address;
 }
 
 static ds_result get_detail(struct ds_vk_device *d, const struct ds_location *loc,
@@ -77,7 +79,7 @@ static ds_result get_detail(struct ds_vk_device *d, const struct ds_location *lo
 		return DS_OK;
 	if (!ds_vk_registry_find(d, (VkBuffer)(uintptr_t)loc->object, &known))
 		return DS_ERR_INVALID_ARGUMENT;
-	detail->flags = DS_VULKAN_CONCURRENT;
+	detail->flags |= DS_VULKAN_CONCURRENT;
 	detail->nbytes = known.nbytes;
 	detail->usage = known.usage;
 	detail->mapped = known.mapped;
@@ -173,6 +175,7 @@ static ds_result resolve_buffer(struct ds_vk_device *d, const struct ds_location
 	};
 	map_target(d, &detail, is_source, target);
 	t->buffer = (VkBuffer)(uintptr_t)loc->object;
+	t->is_trusted = detail.flags & DS_VULKAN_TRUSTED;
 	t->consumer = (struct ds_vk_consumer){ detail.stages, detail.accesses };
 	t->is_concurrent = detail.flags & DS_VULKAN_CONCURRENT;
 	t->address = is_source ? 0 : address_of(d, &detail, t->buffer);
@@ -207,6 +210,7 @@ static ds_result resolve_image(struct ds_vk_device *d, const struct ds_location 
 		return DS_ERR_NO_MEMORY;
 	t->is_image = true;
 	t->image = image;
+	t->is_trusted = detail.flags & DS_VULKAN_TRUSTED;
 	t->consumer = (struct ds_vk_consumer){ detail.stages, detail.accesses };
 	t->is_concurrent = detail.flags & DS_VULKAN_CONCURRENT;
 	if ((detail.flags & DS_VULKAN_RELEASE) && !t->is_concurrent &&

@@ -82,8 +82,9 @@ struct ds_vk_batch {
 	uint64_t nbytes; /* copied */
 	uint64_t submit_ns;
 	/* Tiles. */
-	uint32_t nr_tiles;
-	uint32_t table_tiles; /* room for them; 0: none */
+	uint32_t nr_tiles;    /* for the shader */
+	uint32_t nr_regions;  /* for the driver */
+	uint32_t table_tiles; /* room for both; 0: none */
 	uint64_t table_at;    /* the first one's place in the tables */
 	uint64_t decoded_nbytes;
 	bool is_few;
@@ -121,6 +122,7 @@ struct ds_vk_target {
 	uint64_t address;	   /* of the target's first byte; 0: none */
 	bool is_image;
 	bool is_concurrent;
+	bool is_trusted;	 /* the driver may decode what goes there */
 	bool is_placed;		 /* an image whose bytes have gone straight into it */
 	uint32_t release_family; /* DS_VULKAN_NO_FAMILY: no release */
 	struct ds_vk_consumer consumer;
@@ -144,7 +146,8 @@ struct ds_vk_rates {
 
 struct ds_vk_counters {
 	_Atomic uint64_t submits, copies, copied_nbytes, decodes, decoded_nbytes, tiles, few, many,
-		memory_nbytes, mapped_targets, staged_targets;
+		memory_nbytes, mapped_targets, staged_targets, driver_decodes,
+		driver_decoded_nbytes;
 };
 
 struct ds_vk_device {
@@ -184,6 +187,7 @@ struct ds_vk_device {
 	struct ds_vk_decoder few, many;
 	struct ds_vk_memory scratch, table, status;
 	struct ds_vk_tile *tiles; /* of the submitting thread: a batch's table is made here */
+	VkDecompressMemoryRegionNV *regions; /* the same for the driver; NULL: it does not decode */
 	struct ds_vk_rates rates;
 
 	/* The submitting thread. */
