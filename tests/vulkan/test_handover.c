@@ -34,6 +34,15 @@ static void close_staged(struct rig *g)
 	rig_close(g);
 }
 
+/* Large requests go there, and only copies are known to it. */
+static bool has_copy_queue(struct rig *g)
+{
+	struct ds_vulkan_device_info info = DS_VULKAN_DEVICE_INFO_INIT;
+
+	REQUIRE_OK(ds_vulkan_get_device_info(g->be, &info));
+	return info.nr_transfer_queues;
+}
+
 static struct ds_vulkan_buffer_detail for_use(uint64_t stages, uint64_t accesses)
 {
 	struct ds_vulkan_buffer_detail d = DS_VULKAN_BUFFER_DETAIL_INIT;
@@ -114,8 +123,8 @@ static void as_asked(void)
 	d = for_use(VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_2_COPY_BIT,
 		    VK_ACCESS_2_SHADER_STORAGE_READ_BIT | VK_ACCESS_2_TRANSFER_READ_BIT);
 	b = load_for(&g, file, &buf, &d, &nr_resumed);
-	if (watch_shows_families()) {
-		/* The copy queue has no shaders: who has them is on another one. */
+	if (has_copy_queue(&g)) {
+		/* It has no shaders: who has them is on another one. */
 		require_barrier(&b, all_stages, any_access | VK_ACCESS_2_HOST_READ_BIT);
 	} else {
 		require_barrier(&b, d.stages, d.accesses);
@@ -284,9 +293,13 @@ static void used_otherwise(void)
 	unsigned messages;
 	struct rig g;
 
-	if (!atomic_load(&watch.has_layers) || watch_shows_families())
+	if (!atomic_load(&watch.has_layers))
 		return;
 	open_staged(&g);
+	if (has_copy_queue(&g)) {
+		close_staged(&g);
+		return;
+	}
 	buf = rig_buffer(&g, NBYTES);
 	file = rig_pattern_file(&g, "data", NBYTES, SEED, 0);
 	r = to_buffer(file, 0, NBYTES, &buf, 0);
