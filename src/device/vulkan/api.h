@@ -65,7 +65,7 @@
 	F(QueueSubmit2)
 
 /* Of extensions: NULL without them. */
-#define DS_VK_OPTIONAL_FUNCTIONS(F) F(GetMemoryHostPointerPropertiesEXT)
+#define DS_VK_OPTIONAL_FUNCTIONS(F) F(GetMemoryHostPointerPropertiesEXT) F(CmdDecompressMemoryNV)
 
 struct ds_vk_api {
 	void *library;

@@ -48,7 +48,7 @@ ds_result ds_vk_instance_create(struct ds_vk_api *vk, VkInstance *out, char *why
 /* ------------------------------------------------------------ what one has */
 
 struct extensions {
-	bool has_import, has_sm_builtins;
+	bool has_import, has_sm_builtins, has_decompression;
 };
 
 static struct extensions find_extensions(const struct ds_vk_api *vk, VkPhysicalDevice physical)
@@ -68,6 +68,7 @@ static struct extensions find_extensions(const struct ds_vk_api *vk, VkPhysicalD
 
 		found.has_import |= !strcmp(name, VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME);
 		found.has_sm_builtins |= !strcmp(name, VK_NV_SHADER_SM_BUILTINS_EXTENSION_NAME);
+		found.has_decompression |= !strcmp(name, VK_NV_MEMORY_DECOMPRESSION_EXTENSION_NAME);
 	}
 	free(all);
 	return found;
@@ -143,6 +144,30 @@ static uint32_t get_features(const struct ds_vk_api *vk, VkPhysicalDevice physic
 	return has;
 }
 
+/* Whether the driver decompresses GDeflate. Asked for apart: few devices know these structs. */
+static bool has_driver_decode(const struct ds_vk_api *vk, VkPhysicalDevice physical)
+{
+	VkPhysicalDeviceMemoryDecompressionPropertiesNV own = {
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_DECOMPRESSION_PROPERTIES_NV
+	};
+	VkPhysicalDeviceMemoryDecompressionFeaturesNV feature = {
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_DECOMPRESSION_FEATURES_NV
+	};
+	VkPhysicalDeviceProperties2 p = {
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+		.pNext = &own,
+	};
+	VkPhysicalDeviceFeatures2 f = {
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+		.pNext = &feature,
+	};
+
+	vk->GetPhysicalDeviceProperties2(physical, &p);
+	vk->GetPhysicalDeviceFeatures2(physical, &f);
+	return feature.memoryDecompression &&
+	       (own.decompressionMethods & VK_MEMORY_DECOMPRESSION_METHOD_GDEFLATE_1_0_BIT_NV);
+}
+
 /*
  * Compute without graphics, if there is such a family, runs beside what a program draws; transfer
  * without either is the copy engine.
@@ -173,6 +198,16 @@ static void find_families(const struct ds_vk_api *vk, struct ds_vk_caps *c)
 		c->nr_compute_queues = families[c->compute_family].queueCount;
 	if (c->transfer_family != DS_VULKAN_NO_FAMILY)
 		c->nr_transfer_queues = families[c->transfer_family].queueCount;
+}
+
+VkQueueFlags ds_vk_family_flags(const struct ds_vk_api *vk, VkPhysicalDevice physical,
+				uint32_t family)
+{
+	VkQueueFamilyProperties families[MAX_FAMILIES];
+	uint32_t nr = MAX_FAMILIES;
+
+	vk->GetPhysicalDeviceQueueFamilyProperties(physical, &nr, families);
+	return family < nr ? families[family].queueFlags : 0;
 }
 
 static void measure_heaps(struct ds_vk_caps *c)
@@ -217,6 +252,8 @@ void ds_vk_get_caps(const struct ds_vk_api *vk, VkPhysicalDevice physical, struc
 	c->features = get_features(vk, physical);
 	if (ext.has_import && c->import_alignment)
 		c->features |= DS_VULKAN_FEATURE_IMPORT;
+	if (ext.has_decompression && has_driver_decode(vk, physical))
+		c->features |= DS_VULKAN_FEATURE_DRIVER_DECODE;
 }
 
 const char *ds_vk_lacks(const struct ds_vk_caps *c)

@@ -120,6 +120,12 @@ static ds_result create_memory(struct ds_vk_device *d)
 	if (ret)
 		return ret;
 	d->tiles = malloc(DS_VK_TABLE_TILES * sizeof(*d->tiles));
+	if ((d->cfg.flags & DS_VULKAN_USE_DRIVER_DECODE) &&
+	    (d->caps.features & DS_VULKAN_FEATURE_DRIVER_DECODE) && d->vk.CmdDecompressMemoryNV) {
+		d->regions = malloc(DS_VK_TABLE_TILES * sizeof(*d->regions));
+		if (!d->regions)
+			return DS_ERR_NO_MEMORY;
+	}
 	if (!d->tiles || !ds_arena_init(&d->table_arena, DS_VK_TABLE_TILES, DS_VK_TABLE_SLAB))
 		return DS_ERR_NO_MEMORY;
 	return DS_OK;
@@ -161,6 +167,7 @@ ds_result ds_vk_decoder_init(struct ds_vk_device *d)
 void ds_vk_decoder_fini(struct ds_vk_device *d)
 {
 	free(d->tiles);
+	free(d->regions);
 	ds_arena_fini(&d->table_arena);
 	ds_arena_fini(&d->scratch_arena);
 	ds_vk_memory_destroy(d, &d->scratch);
@@ -206,7 +213,7 @@ static void move_towards(_Atomic uint64_t *value, uint64_t seen)
 void ds_vk_decode_measured(struct ds_vk_device *d, const struct ds_vk_batch *b, uint64_t busy_ns,
 			   uint64_t latency_ns)
 {
-	if (b->nr_tiles > ds_max_u64(d->few_tiles, MIN_MANY_TILES))
+	if (b->nr_tiles + b->nr_regions > ds_max_u64(d->few_tiles, MIN_MANY_TILES))
 		move_towards(&d->rates.bytes_per_us,
 			     b->decoded_nbytes * 1000 / ds_max_u64(busy_ns, 1));
 	else

@@ -82,8 +82,9 @@ struct ds_vk_batch {
 	uint64_t nbytes; /* copied */
 	uint64_t submit_ns;
 	/* Tiles. */
-	uint32_t nr_tiles;
-	uint32_t table_tiles; /* room for them; 0: none */
+	uint32_t nr_tiles;    /* for the shader */
+	uint32_t nr_regions;  /* for the driver */
+	uint32_t table_tiles; /* room for both; 0: none */
 	uint64_t table_at;    /* the first one's place in the tables */
 	uint64_t decoded_nbytes;
 	bool is_few;
@@ -94,6 +95,7 @@ struct ds_vk_queue {
 	VkQueue queue;
 	uint32_t family;
 	bool can_compute;
+	VkPipelineStageFlags2 stages; /* that its family has */
 	VkSemaphore timeline;
 	pthread_t completer;
 	pthread_cond_t submitted_more;
@@ -103,6 +105,7 @@ struct ds_vk_queue {
 	/* Of the submitting thread alone. */
 	struct ds_device_op *todo, **todo_end;
 	uint64_t waited[DS_VK_MAX_QUEUES]; /* for the other queues' values */
+	bool is_narrow;			   /* its last batch was not for all stages */
 
 	/* Guarded by the device's lock. */
 	uint64_t submitted;
@@ -119,8 +122,10 @@ struct ds_vk_target {
 	uint64_t address;	   /* of the target's first byte; 0: none */
 	bool is_image;
 	bool is_concurrent;
+	bool is_trusted;	 /* the driver may decode what goes there */
 	bool is_placed;		 /* an image whose bytes have gone straight into it */
 	uint32_t release_family; /* DS_VULKAN_NO_FAMILY: no release */
+	struct ds_vk_consumer consumer;
 	struct ds_vk_image image;
 	struct ds_vk_memory temporary;
 };
@@ -141,7 +146,8 @@ struct ds_vk_rates {
 
 struct ds_vk_counters {
 	_Atomic uint64_t submits, copies, copied_nbytes, decodes, decoded_nbytes, tiles, few, many,
-		memory_nbytes, mapped_targets, staged_targets;
+		memory_nbytes, mapped_targets, staged_targets, driver_decodes,
+		driver_decoded_nbytes;
 };
 
 struct ds_vk_device {
@@ -181,6 +187,7 @@ struct ds_vk_device {
 	struct ds_vk_decoder few, many;
 	struct ds_vk_memory scratch, table, status;
 	struct ds_vk_tile *tiles; /* of the submitting thread: a batch's table is made here */
+	VkDecompressMemoryRegionNV *regions; /* the same for the driver; NULL: it does not decode */
 	struct ds_vk_rates rates;
 
 	/* The submitting thread. */
@@ -215,6 +222,9 @@ ds_result ds_vk_instance_create(struct ds_vk_api *vk, VkInstance *out, char *why
 ds_result ds_vk_list_devices(const struct ds_vk_api *vk, VkInstance instance,
 			     struct ds_vk_caps_list *list);
 void ds_vk_get_caps(const struct ds_vk_api *vk, VkPhysicalDevice physical, struct ds_vk_caps *caps);
+/* 0: there is no such family. */
+VkQueueFlags ds_vk_family_flags(const struct ds_vk_api *vk, VkPhysicalDevice physical,
+				uint32_t family);
 /* NULL: it will do; else what it lacks. */
 const char *ds_vk_lacks(const struct ds_vk_caps *caps);
 void ds_vk_describe_caps(const struct ds_vk_caps *caps, struct ds_vulkan_device_info *info);

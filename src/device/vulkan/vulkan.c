@@ -103,7 +103,7 @@ static bool is_config(const struct ds_vulkan_config *cfg)
 	if (cfg->decode < DS_VULKAN_DECODE_AUTO || cfg->decode > DS_VULKAN_DECODE_GPU ||
 	    cfg->path < DS_VULKAN_PATH_AUTO || cfg->path > DS_VULKAN_PATH_STAGED ||
 	    cfg->staging < DS_VULKAN_STAGING_AUTO || cfg->staging > DS_VULKAN_STAGING_MAPPED ||
-	    cfg->reserved)
+	    (cfg->flags & ~(uint32_t)DS_VULKAN_USE_DRIVER_DECODE))
 		return false;
 	if (!cfg->device)
 		return !cfg->instance && !cfg->physical_device && !cfg->compute_queue.queue &&
@@ -265,6 +265,8 @@ void ds_vk_read_stats(struct ds_vk_device *d, struct ds_vulkan_stats *stats)
 	stats->device_memory_nbytes = load(&n->memory_nbytes);
 	stats->mapped_targets = load(&n->mapped_targets);
 	stats->staged_targets = load(&n->staged_targets);
+	stats->driver_decodes = load(&n->driver_decodes);
+	stats->driver_decoded_nbytes = load(&n->driver_decoded_nbytes);
 }
 
 uint64_t ds_vk_image_nbytes(const struct ds_vulkan_image_detail *detail)
