@@ -194,6 +194,7 @@ static uint64_t commit(struct ds_queue *q, struct ds_slot *s, const struct ds_sl
 	s->nr_windows = 0;
 	s->is_planned = false;
 	s->is_parked = false;
+	s->was_late = false;
 	s->is_finishing = false;
 	s->stream = NULL;
 	atomic_store_explicit(&s->tag, atomic_load_explicit(&from->tag, memory_order_relaxed),

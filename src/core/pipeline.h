@@ -36,7 +36,8 @@
 #define DS_NR_STREAMS	      16  /* streams larger than a window at one time */
 #define DS_NR_PART_STREAMS    4	  /* of those, with a decoder that keeps a window of its own */
 #define DS_MAX_STREAM_WINDOWS 4	  /* windows in flight for one of them */
-#define DS_MAX_RETRIES	      64  /* EINTR and EAGAIN in a row, for one operation */
+#define DS_MAX_LATE	      128 /* windows that wait to be read by their worker, of DS_NR_WINDOWS */
+#define DS_MAX_RETRIES	      64 /* EINTR and EAGAIN in a row, for one operation */
 #define DS_MAX_WINDOW_OPS     32
 #define DS_MAX_WINDOW_UNITS   512
 #define DS_STAGING_ALIGNMENT  4096u
@@ -128,6 +129,7 @@ struct ds_window {
 	uint64_t out_offset; /* of what is in there now, relative to the target */
 	uint64_t out_nbytes;
 	bool on_device;		    /* WHOLE, UNITS: the device decodes */
+	bool is_late;		    /* WHOLE: its worker reads it, when it has its turn */
 	bool is_fed;		    /* FEED: all of it has been taken, and given out */
 	bool is_touching;	    /* FETCH: until the write is done */
 	size_t fed_nbytes;	    /* FEED: how much has been taken */
@@ -140,7 +142,6 @@ struct ds_window {
 	struct ds_device_op device_op;
 	/* Workers. */
 	atomic_uint next_unit;
-	bool is_planned;    /* WHOLE: its head was checked, so units are known */
 	unsigned nr_joined; /* guarded by the workers' lock */
 	unsigned max_join;
 };
@@ -197,6 +198,8 @@ struct ds_pipeline {
 	uint64_t bytes_in_flight;
 	struct ds_list free_ops;
 	struct ds_list free_windows;
+	unsigned nr_late;    /* windows that their workers read, until they end */
+	unsigned late_pause; /* so many requests are read by the engine before a worker tries */
 	struct ds_staging staging;
 	struct ds_slot *hungry; /* wants more than a window; nobody else gets staging before it */
 	struct ds_op *ops;
@@ -234,6 +237,8 @@ void ds_pipeline_work_done(struct ds_slot *s);
 void ds_pipeline_touch_end(struct ds_slot *s);
 /* Back on the list after parking. With the lock. */
 void ds_scheduler_unpark(struct ds_pipeline *pl, struct ds_slot *s);
+/* Back on the list, with a unit of work, as the next one of its level. With the lock. */
+void ds_scheduler_put_first(struct ds_pipeline *pl, struct ds_slot *s);
 
 /* issue.c */
 
@@ -241,6 +246,7 @@ enum ds_issue {
 	DS_ISSUE_MORE,	  /* something was made; there is more */
 	DS_ISSUE_LAST,	  /* nothing more will come of this request */
 	DS_ISSUE_PARK,	  /* nothing more until one of its windows or its head is done */
+	DS_ISSUE_PASSED,  /* nothing more, and the scheduler's unit of work is the window's now */
 	DS_ISSUE_BLOCKED, /* staging memory, a window or a stream is missing */
 };
 
@@ -279,6 +285,11 @@ void ds_op_dropped(struct ds_op *op);
 /* window.c */
 struct ds_window *ds_window_alloc(struct ds_pipeline *pl, struct ds_slot *s,
 				  enum ds_window_kind kind, size_t staging_nbytes);
+/*
+ * By a late window's worker: reads its bytes, or finds that nobody wants them any more. False: the
+ * window is gone, and its request back with the scheduler, to be read by the engine. No lock held.
+ */
+bool ds_window_read_late(struct ds_window *w);
 /* One without reads sets out. No lock held. */
 void ds_window_begin(struct ds_window *w);
 /* One of its reads has ended. No lock held. */

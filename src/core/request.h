@@ -111,6 +111,7 @@ struct ds_slot {
 	uint32_t nr_windows; /* in flight */
 	bool is_planned;     /* a windowed stream: its head was read and checked */
 	bool is_parked;	     /* off the scheduler's list until a window ends */
+	bool was_late;	     /* a worker was to read it, but could not */
 	bool is_finishing;   /* the device runs `finish`; written by who drops the last work */
 	struct ds_stream *stream;
 
