@@ -32,6 +32,7 @@ RULES = {
                           r"\w+\.spv\.inc"],
     "src/backend": [PARTS, PUBLIC],
     "src/gds": [PUBLIC, BASE, r"gds/[\w/]+\.h"],
+    "layer": [PUBLIC, OWN_FOLDER, r"base/(list|util)\.h"],
     "tools": [PUBLIC, OWN_FOLDER],
     "examples": [PUBLIC],
     "bench": [PUBLIC, OWN_FOLDER],
@@ -47,8 +48,9 @@ RULES = {
     "tests/gpu": [r"codec/gdeflate/decode\.h", r"unit/test_gdeflate_util\.h", OWN_FOLDER,
                   r"\w+\.spv\.inc"],
     "tests/vulkan": [PUBLIC, BASE, OWN_FOLDER, r"(conformance|support)/\w+\.h"],
+    "tests/layer": [PUBLIC, OWN_FOLDER, r"support/\w+\.h", r"layer/layer\.h"],
     "tests/install": [],
-    "tests/wine": [r"dstorage/include/dstorage\.h", OWN_FOLDER],
+    "tests/wine": [r"dstorage/(include/dstorage|pe/interop)\.h", OWN_FOLDER],
     "tests/wine/native_dll": [r"dstorage/include/dstorage\.h"],
     "tests/wine/native": [r"dstorage/(unix|pe)/\w+\.h", r"support/\w+\.h"],
     "wine/bench": [r"bench_wine_workload\.h", r"dstorage/include/dstorage\.h"],
@@ -75,7 +77,8 @@ OUTSIDE = {
     r"liburing(\.h|/.*)": r"src/io/uring\w*\.[ch]",
     r"zstd\w*\.h": r"src/codec/zstd\.c|tools/dstool/zstd_codec\.c|wine/dstorage/unix/codecs\.c|"
                      r"tests/.*|bench/.*|fuzz/.*",
-    r"vulkan/.*": r"src/device/vulkan/.*|tests/(gpu|vulkan)/.*|examples/vulkan_.*",
+    r"vulkan/.*": r"(src/device/vulkan|layer)/.*|tests/(gpu|layer|vulkan|wine)/.*|"
+                  r"wine/dstorage/pe/.*|examples/vulkan_.*",
     r"libdeflate\.h": r"bench/.*",
     r"cmocka\.h": r"tests/(unit|conformance)/.*",
 }
@@ -121,7 +124,7 @@ def check_file(path, text):
 
 def main():
     root = pathlib.Path(sys.argv[1])
-    tops = ("include", "src", "tools", "examples", "bench", "fuzz", "tests", "wine")
+    tops = ("include", "src", "layer", "tools", "examples", "bench", "fuzz", "tests", "wine")
     files = sorted(f for top in tops for f in (root / top).rglob("*.[ch]"))
     nr_bad = 0
     for file in files:

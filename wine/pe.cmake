@@ -16,6 +16,15 @@ set(DS_PE_FLAGS -std=gnu11 -O2 -D_WIN32_WINNT=0x0A00 -DCOBJMACROS
 if(DS_WERROR)
 	list(APPEND DS_PE_FLAGS -Werror)
 endif()
+# Vulkan's headers, without the rest of the system's beside them.
+if(DS_HAVE_VULKAN)
+	file(MAKE_DIRECTORY "${DS_WINE_DIR}/include")
+	foreach(folder IN ITEMS vulkan vk_video)
+		file(CREATE_LINK "${DS_VULKAN_INCLUDE}/${folder}" "${DS_WINE_DIR}/include/${folder}"
+			SYMBOLIC)
+	endforeach()
+	list(APPEND DS_PE_FLAGS -DVK_NO_PROTOTYPES= -isystem "${DS_WINE_DIR}/include")
+endif()
 # Nothing has to be installed beside them, and nothing of the build folder is in them.
 set(DS_PE_LINK_FLAGS -static-libgcc -s -Wl,--no-insert-timestamp)
 

@@ -151,6 +151,9 @@ struct resource {
 	D3D12_RESOURCE_DESC desc;
 	UINT64 nbytes;
 	unsigned char *data;
+	GUID mark; /* of the private data; there is room for one of one byte */
+	UINT8 mark_value;
+	bool is_marked;
 };
 
 static struct resource *resource_of(ID3D12Resource *iface)
@@ -182,8 +185,34 @@ static void STDMETHODCALLTYPE resource_Unmap(ID3D12Resource *self, UINT sub,
 	(void)written;
 }
 
+static HRESULT STDMETHODCALLTYPE resource_GetPrivateData(ID3D12Resource *self, REFGUID guid,
+							 UINT *nbytes, void *data)
+{
+	struct resource *r = resource_of(self);
+
+	if (!r->is_marked || !IsEqualGUID(guid, &r->mark))
+		return DXGI_ERROR_NOT_FOUND;
+	REQUIRE_CMP(*nbytes, ==, 1);
+	*(UINT8 *)data = r->mark_value;
+	return S_OK;
+}
+
+static HRESULT STDMETHODCALLTYPE resource_SetPrivateData(ID3D12Resource *self, REFGUID guid,
+							 UINT nbytes, const void *data)
+{
+	struct resource *r = resource_of(self);
+
+	REQUIRE_CMP(nbytes, ==, 1);
+	r->mark = *guid;
+	r->mark_value = *(const UINT8 *)data;
+	r->is_marked = true;
+	return S_OK;
+}
+
 static ID3D12ResourceVtbl resource_vtbl = {
 	UNKNOWN(ID3D12Resource),
+	.GetPrivateData = resource_GetPrivateData,
+	.SetPrivateData = resource_SetPrivateData,
 	.GetDesc = resource_GetDesc,
 	.Map = resource_Map,
 	.Unmap = resource_Unmap,
@@ -550,9 +579,18 @@ struct command_queue {
 	struct order *first, **last;
 };
 
+static void (*before_lists)(void);
+
+void fake_before_lists(void (*call)(void))
+{
+	before_lists = call;
+}
+
 static void run_order(struct order *o)
 {
 	AcquireSRWLockExclusive(&gpu_hold);
+	if (o->allocator && before_lists)
+		before_lists();
 	for (unsigned int i = 0; i < o->nr_commands; i++)
 		run_command(&o->commands[i]);
 	if (o->allocator)
@@ -669,8 +707,28 @@ static HRESULT STDMETHODCALLTYPE device_GetDeviceRemovedReason(ID3D12Device *sel
 	return (HRESULT)removed_reason;
 }
 
+static const GUID *offered_iid;
+static IUnknown *offered;
+
+static HRESULT STDMETHODCALLTYPE device_QueryInterface(ID3D12Device *self, REFIID riid, void **ppv)
+{
+	if (!offered || !IsEqualGUID(riid, offered_iid))
+		return query_interface(self, riid, ppv);
+	offered->lpVtbl->AddRef(offered);
+	*ppv = offered;
+	return S_OK;
+}
+
+void fake_offer(REFIID riid, void *object)
+{
+	offered_iid = riid;
+	offered = object;
+}
+
 static ID3D12DeviceVtbl device_vtbl = {
-	UNKNOWN(ID3D12Device),
+	.QueryInterface = device_QueryInterface,
+	.AddRef = (ULONG(STDMETHODCALLTYPE *)(ID3D12Device *))add_ref,
+	.Release = (ULONG(STDMETHODCALLTYPE *)(ID3D12Device *))release_object,
 	.CreateCommandQueue = device_CreateCommandQueue,
 	.CreateCommandAllocator = device_CreateCommandAllocator,
 	.CreateCommandList = device_CreateCommandList,

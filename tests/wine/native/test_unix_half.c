@@ -54,7 +54,7 @@ static void close_it(uint64_t file)
 
 static uint64_t create_queue(uint32_t capacity)
 {
-	struct dsw_queue_create a = { unix_address("test"), capacity, 0, 0 };
+	struct dsw_queue_create a = { .name = unix_address("test"), .capacity = capacity };
 
 	REQUIRE_OK(call(DSW_QUEUE_CREATE, &a));
 	return a.queue;

@@ -12,6 +12,7 @@
 #include "footprint.h"
 #include "gpu.h"
 #include "queue.h"
+#include "share.h"
 #include "unixlib.h"
 
 #define FIRST_CUSTOM_FORMAT DSTORAGE_CUSTOM_COMPRESSION_0
@@ -146,6 +147,9 @@ HRESULT request_check(struct request *r)
 	    (r->nbytes > core_staging_size() || source_size(&r->desc) > core_staging_size()))
 		return E_DSTORAGE_REQUEST_TOO_LARGE;
 	r->read_nbytes = source_size(&r->desc);
-	r->needs_staging = r->is_gpu || r->transform || (r->is_custom && is_file);
+	if (r->is_gpu)
+		r->is_native = share_takes(gpu_share(r->queue->gpu), r);
+	r->needs_staging =
+		(r->is_gpu && !r->is_native) || r->transform || (r->is_custom && is_file);
 	return S_OK;
 }

@@ -11,6 +11,7 @@
 #define DSTORAGE_CORE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "dstorage/include/dstorage.h"
 
@@ -33,6 +34,13 @@ UINT32 core_debug_flags(void);
 bool core_offers_builtin(void);
 /* Requests that exceed the staging size fail, as on Windows; by DS_WINE_STRICT_STAGING=1. */
 bool core_is_strict(void);
+
+/* Buffers are loaded on the program's own Vulkan device; by DS_VULKAN_SHARE=1. */
+bool core_shares_device(void);
+/* Who decodes there, enum dsw_decode; by the configuration and DS_WINE_GPU_DECODE=on|off. */
+uint32_t core_native_decode(void);
+/* What the settings say of a backend. */
+void core_fill_backend(uint64_t *staging_nbytes, uint32_t *decode_workers, uint32_t *buffered);
 
 void core_file_opened(void);
 void core_file_closed(void);

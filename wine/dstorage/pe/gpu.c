@@ -9,6 +9,7 @@
 #include "footprint.h"
 #include "log.h"
 #include "queue.h"
+#include "share.h"
 #include "waits.h"
 
 #define NR_BATCHES  8
@@ -31,10 +32,13 @@ struct gpu {
 	ID3D12Device *device;
 	ID3D12CommandQueue *queue;
 	ID3D12Fence *fence;
+	struct share *share; /* or NULL */
 
 	SRWLOCK lock; /* guards what follows */
 	UINT64 value; /* the last that the queue was told to signal */
 	struct batch batches[NR_BATCHES];
+	struct batch nothing; /* of gpu_settle(); made with `share` */
+	UINT64 settling;      /* what gpu_settle() has promised last, or 0 */
 	struct ds_list to_copy;
 
 	ID3D12Resource *ring; /* made by the first range */
@@ -51,6 +55,11 @@ static struct ds_list gpus = { &gpus, &gpus };
 ID3D12Device *gpu_device(const struct gpu *g)
 {
 	return g->device;
+}
+
+struct share *gpu_share(const struct gpu *g)
+{
+	return g->share;
 }
 
 /* ------------------------------------------------------------ making it */
@@ -74,14 +83,20 @@ static HRESULT make_batch(ID3D12Device *device, struct batch *b)
 	return ID3D12GraphicsCommandList_Close(b->list);
 }
 
+static void free_batch_objects(struct batch *b)
+{
+	if (b->list)
+		ID3D12GraphicsCommandList_Release(b->list);
+	if (b->allocator)
+		ID3D12CommandAllocator_Release(b->allocator);
+}
+
 static void free_gpu(struct gpu *g)
 {
-	for (unsigned int i = 0; i < NR_BATCHES; i++) {
-		if (g->batches[i].list)
-			ID3D12GraphicsCommandList_Release(g->batches[i].list);
-		if (g->batches[i].allocator)
-			ID3D12CommandAllocator_Release(g->batches[i].allocator);
-	}
+	share_destroy(g->share);
+	for (unsigned int i = 0; i < NR_BATCHES; i++)
+		free_batch_objects(&g->batches[i]);
+	free_batch_objects(&g->nothing);
 	if (g->ring)
 		ID3D12Resource_Release(g->ring);
 	if (g->fence)
@@ -126,6 +141,11 @@ static HRESULT make_gpu(ID3D12Device *device, struct gpu **out)
 		log_err("no copy queue on device %p: %08lx\n", (void *)device, hr);
 		free_gpu(g);
 		return hr;
+	}
+	g->share = share_create(device);
+	if (g->share && FAILED(make_batch(device, &g->nothing))) {
+		share_destroy(g->share);
+		g->share = NULL;
 	}
 	ds_list_push_back(&gpus, &g->link);
 	*out = g;
@@ -424,6 +444,10 @@ static void retire(struct gpu *g, struct ds_list *done)
 		b->value = 0;
 		move_all(&b->requests, done, hr);
 	}
+	if (g->settling && g->settling <= value) {
+		g->settling = 0;
+		core_note_space();
+	}
 	ReleaseSRWLockExclusive(&g->lock);
 }
 
@@ -450,6 +474,28 @@ void gpu_retire_all(void)
 	visit_all(retire);
 	/* Batches are free again. */
 	gpu_flush_all();
+}
+
+HRESULT gpu_settle(struct gpu *g, UINT64 *value)
+{
+	ID3D12CommandList *list = (ID3D12CommandList *)g->nothing.list;
+	HRESULT hr;
+
+	AcquireSRWLockExclusive(&g->lock);
+	/* What a device still has to do to new resources it does before it runs the next list. */
+	ID3D12CommandQueue_ExecuteCommandLists(g->queue, 1, &list);
+	hr = ID3D12CommandQueue_Signal(g->queue, g->fence, g->value + 1);
+	if (SUCCEEDED(hr)) {
+		g->settling = *value = ++g->value;
+		hr = ID3D12Fence_SetEventOnCompletion(g->fence, g->value, waits_event());
+	}
+	ReleaseSRWLockExclusive(&g->lock);
+	return hr;
+}
+
+bool gpu_is_past(const struct gpu *g, UINT64 value)
+{
+	return ID3D12Fence_GetCompletedValue(g->fence) >= value;
 }
 
 HRESULT gpu_signal(struct gpu *g, ID3D12Fence *fence, UINT64 value)

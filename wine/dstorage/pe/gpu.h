@@ -9,10 +9,13 @@
 #ifndef DSTORAGE_GPU_H
 #define DSTORAGE_GPU_H
 
+#include <stdbool.h>
+
 #include "dstorage/include/dstorage.h"
 
 struct gpu;
 struct request;
+struct share;
 
 /* A piece of the ring, or of a buffer of its own for a request that is too large for it. */
 struct gpu_range {
@@ -29,6 +32,8 @@ struct gpu_range {
 HRESULT gpu_get(ID3D12Device *device, struct gpu **out);
 void gpu_put(struct gpu *g);
 ID3D12Device *gpu_device(const struct gpu *g);
+/* NULL: the runtime does not reach this device. */
+struct share *gpu_share(const struct gpu *g);
 
 /* S_FALSE: no room now; when a range is given back, core_kick() tries again. */
 HRESULT gpu_take_range(struct gpu *g, UINT64 nbytes, struct gpu_range **out);
@@ -40,6 +45,13 @@ void gpu_flush_all(void);
 
 /* Ends requests whose copies have been done. On the thread that waits for fences. */
 void gpu_retire_all(void);
+
+/*
+ * *value is what gpu_is_past() has to hear before the runtime writes resources that are there
+ * now; see share_is_settled(). Then core_kick() wakes who waits.
+ */
+HRESULT gpu_settle(struct gpu *g, UINT64 *value);
+bool gpu_is_past(const struct gpu *g, UINT64 value);
 
 /* Signals a fence of the program's, behind everything that was copied. */
 HRESULT gpu_signal(struct gpu *g, ID3D12Fence *fence, UINT64 value);

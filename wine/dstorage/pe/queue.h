@@ -9,7 +9,8 @@
  * A request's stages:
  *
  *	PENDING   enqueued, not submitted
- *	WAITING   submitted; a fence of the program's has not reached its value
+ *	WAITING   submitted; a fence of the program's has not reached its value, or a resource is
+ *		  not ready for the runtime
  *	READY     submitted; waits for staging memory, or for room in the Unix half
  *	READING   the Unix half has it
  *	PLACING   read; the pump, or the GPU, brings it to where it belongs
@@ -30,6 +31,7 @@ struct file;
 struct gpu;
 struct gpu_range;
 struct fence_wait;
+struct share;
 struct status_array;
 
 enum stage {
@@ -50,6 +52,7 @@ struct request {
 	UINT8 nr_tries;	    /* reads that ended with an unwritable destination */
 	bool is_gpu;	    /* the destination is the GPU's */
 	bool is_custom;	    /* the program decompresses it */
+	bool is_native;	    /* the runtime brings it into the GPU's buffer itself; see share.h */
 	bool needs_staging; /* has to wait for staging memory before it starts */
 	bool is_handed_out; /* OFFERED, and the program has it */
 	bool is_cancelled;  /* to end as soon as nothing is under way for it */
@@ -63,6 +66,9 @@ struct request {
 	UINT64 read_nbytes;
 	void *block; /* staging memory for what arrives, or NULL */
 	struct gpu_range *range;
+	UINT64 vk_buffer; /* is_native: where it goes, and the offset there */
+	UINT64 vk_offset;
+	UINT64 settle_value; /* of the GPU's fence, when its resource can be written there */
 	struct file *file;
 	ID3D12Resource *resource;
 	struct fence_wait *wait;
@@ -102,7 +108,8 @@ struct queue {
 	LONG refs;
 	struct ds_list link; /* of the core's list */
 	uint64_t unix_queue;
-	struct gpu *gpu; /* or NULL */
+	uint64_t native_queue; /* on the program's own Vulkan device, or 0 */
+	struct gpu *gpu;       /* or NULL */
 	DSTORAGE_QUEUE_DESC desc;
 	CHAR name[64];
 	HANDLE error_event;
@@ -123,8 +130,12 @@ struct queue {
 	struct ds_list free;
 	struct ds_list pending;
 	struct ds_list waiting;
-	struct ds_list ready;  /* can start at once */
-	struct ds_list staged; /* READY too, but needs staging memory; in order */
+	struct ds_list settling; /* WAITING too, but for nothing of the program's */
+	struct ds_list ready;	 /* can start at once */
+	struct ds_list native;	 /* the same, is_native */
+	struct ds_list staged;	 /* READY too, but needs staging memory; in order */
+
+	UINT64 settle_value; /* what requests of this pass wait for, or 0 */
 
 	struct segment *segments;
 	UINT32 nr_segments;
@@ -162,7 +173,9 @@ HRESULT request_check(struct request *r);
 
 /* start.c: with the lock */
 void queue_start(struct queue *q);
-/* WAITING requests whose fence is there become READY. */
+/* The request, which is on no list, is READY; or waits for its resource. */
+void queue_make_ready(struct request *r);
+/* WAITING requests that wait no more become READY. */
 void queue_wake_waiting(struct queue *q);
 
 /* place.c: without locks; the request is PLACING and nobody else's. */

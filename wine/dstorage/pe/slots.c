@@ -101,12 +101,12 @@ static void submit_request(struct queue *q, struct request *r)
 		ds_list_push_back(&q->waiting, &r->link);
 		return;
 	}
-	r->stage = STAGE_READY;
-	ds_list_push_back(r->needs_staging ? &q->staged : &q->ready, &r->link);
+	queue_make_ready(r);
 }
 
 void queue_submit(struct queue *q)
 {
+	q->settle_value = 0;
 	while (!ds_list_is_empty(&q->pending))
 		submit_request(q, ds_list_entry(q->pending.next, struct request, link));
 	for (; q->submitted != q->open; q->submitted++)

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "memory.h"
 #include "queue.h"
+#include "share.h"
 #include "unixlib.h"
 #include "waits.h"
 
@@ -94,7 +95,8 @@ static void describe(const struct request *r, struct dsw_request *out)
 	*out = (struct dsw_request){
 		.cookie = address(r),
 		.source_nbytes = r->read_nbytes,
-		.destination = address(arrival(r)),
+		.destination = r->is_native ? r->vk_offset : address(arrival(r)),
+		.buffer = r->vk_buffer,
 		.destination_nbytes = r->is_custom ? r->read_nbytes : r->nbytes,
 		.format = r->is_custom ? DSW_FORMAT_NONE : r->desc.Options.CompressionFormat,
 		.name = r->name[0] ? address(r->name) : 0,
@@ -165,11 +167,11 @@ static void note_started(struct request *r, const struct dsw_request *started)
 }
 
 /* True if the list may have more to start. */
-static bool start_some(struct queue *q, struct ds_list *list)
+static bool start_some(struct queue *q, struct ds_list *list, uint64_t unix_queue)
 {
 	struct dsw_request batch[START_BATCH];
 	struct request *of[START_BATCH];
-	struct dsw_queue_start a = { q->unix_queue, address(batch), 0, 0 };
+	struct dsw_queue_start a = { unix_queue, address(batch), 0, 0 };
 
 	a.count = gather(list, batch, of);
 	if (!a.count)
@@ -188,14 +190,62 @@ static bool start_some(struct queue *q, struct ds_list *list)
 
 void queue_start(struct queue *q)
 {
-	while (start_some(q, &q->ready)) {
+	while (start_some(q, &q->ready, q->unix_queue)) {
 	}
-	while (start_some(q, &q->staged)) {
+	while (start_some(q, &q->native, q->native_queue)) {
+	}
+	while (start_some(q, &q->staged, q->unix_queue)) {
+	}
+}
+
+/* True if the request has to wait. All of one pass over the queue wait for the same. */
+static bool settle(struct request *r)
+{
+	struct queue *q = r->queue;
+
+	if (FAILED(r->result) || share_is_settled(r->resource))
+		return false;
+	if (!q->settle_value)
+		r->result = gpu_settle(q->gpu, &q->settle_value);
+	r->settle_value = q->settle_value;
+	return SUCCEEDED(r->result);
+}
+
+void queue_make_ready(struct request *r)
+{
+	struct queue *q = r->queue;
+
+	if (r->is_native && settle(r)) {
+		r->stage = STAGE_WAITING;
+		ds_list_push_back(&q->settling, &r->link);
+		return;
+	}
+	r->stage = STAGE_READY;
+	if (r->is_native)
+		ds_list_push_back(&q->native, &r->link);
+	else
+		ds_list_push_back(r->needs_staging ? &q->staged : &q->ready, &r->link);
+}
+
+static void wake_settling(struct queue *q)
+{
+	for (struct ds_list *at = q->settling.next, *next; at != &q->settling; at = next) {
+		struct request *r = ds_list_entry(at, struct request, link);
+
+		next = at->next;
+		if (!gpu_is_past(q->gpu, r->settle_value))
+			continue;
+		share_note_settled(r->resource);
+		ds_list_remove(at);
+		r->stage = STAGE_READY;
+		ds_list_push_back(&q->native, at);
 	}
 }
 
 void queue_wake_waiting(struct queue *q)
 {
+	wake_settling(q);
+	q->settle_value = 0;
 	for (struct ds_list *at = q->waiting.next, *next; at != &q->waiting; at = next) {
 		struct request *r = ds_list_entry(at, struct request, link);
 
@@ -203,7 +253,6 @@ void queue_wake_waiting(struct queue *q)
 		if (!wait_is_over(r->wait))
 			continue;
 		ds_list_remove(at);
-		r->stage = STAGE_READY;
-		ds_list_push_back(r->needs_staging ? &q->staged : &q->ready, at);
+		queue_make_ready(r);
 	}
 }
