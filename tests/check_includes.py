@@ -49,7 +49,8 @@ RULES = {
                   r"\w+\.spv\.inc"],
     "tests/vulkan": [PUBLIC, BASE, OWN_FOLDER, r"(conformance|support)/\w+\.h"],
     "tests/install": [],
-    "tests/wine": [r"dstorage/include/dstorage\.h", OWN_FOLDER],
+    # Declarations that old headers of D3D12 lack.
+    "tests/wine": [r"dstorage/include/dstorage\.h", r"dstorage/pe/d3d12_meta\.h", OWN_FOLDER],
     "tests/wine/native_dll": [r"dstorage/include/dstorage\.h"],
     "tests/wine/native": [r"dstorage/(unix|pe)/\w+\.h", r"support/\w+\.h"],
     "wine/dstorage/include": [r"dstorageerr\.h"],

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* Changes with every change of this file: halves of different builds refuse each other. */
-#define DSW_VERSION 1
+#define DSW_VERSION 2
 
 enum dsw_code {
 	DSW_INIT,
@@ -31,6 +31,7 @@ enum dsw_code {
 	DSW_CODEC_BOUND,
 	DSW_CODEC_COMPRESS,
 	DSW_CODEC_DECOMPRESS,
+	DSW_GDEFLATE_TILES,
 	DSW_NR_CODES,
 };
 
@@ -156,6 +157,26 @@ struct dsw_codec_run {
 	uint64_t destination;
 	uint64_t room;
 	uint64_t written; /* out */
+};
+
+/* A tile of a GDeflate stream. */
+struct dsw_tile {
+	uint32_t offset; /* in the stream; a multiple of 4, as the size is */
+	uint32_t nbytes;
+	uint32_t decoded_nbytes;
+};
+
+/*
+ * Checks a stream's header and its table of tiles, and lists the tiles: none passes the end of
+ * the stream, and together they decode to decoded_nbytes. What is in the tiles is not looked at.
+ */
+struct dsw_gdeflate_tiles {
+	uint64_t stream;
+	uint64_t stream_nbytes;
+	uint64_t decoded_nbytes;
+	uint64_t tiles; /* struct dsw_tile[max] */
+	uint32_t max;
+	uint32_t count; /* out */
 };
 
 #endif /* DSTORAGE_UNIX_CALLS_H */

@@ -50,4 +50,5 @@ int32_t (*const __wine_unix_call_funcs[DSW_NR_CODES])(void *args) = {
 	[DSW_CODEC_BOUND] = unix_codec_bound,
 	[DSW_CODEC_COMPRESS] = unix_codec_compress,
 	[DSW_CODEC_DECOMPRESS] = unix_codec_decompress,
+	[DSW_GDEFLATE_TILES] = unix_gdeflate_tiles,
 };

@@ -57,5 +57,6 @@ int32_t unix_wait(void *args);
 int32_t unix_codec_bound(void *args);
 int32_t unix_codec_compress(void *args);
 int32_t unix_codec_decompress(void *args);
+int32_t unix_gdeflate_tiles(void *args);
 
 #endif /* DSTORAGE_UNIX_H */
