@@ -44,6 +44,14 @@ struct ds_vk_dispatch {
 	uint32_t nr_tiles;
 };
 
+/* A command buffer of somebody else's, who has begun it and will end it. */
+void ds_vk_record_attach(struct ds_vk_recorder *r, const struct ds_vk_api *vk,
+			 VkCommandBuffer commands);
+/* All that was recorded into it before can be read by shaders, and what that read be written. */
+void ds_vk_record_enter(struct ds_vk_recorder *r);
+/* And the other way round: what was recorded here is there for all that follows. */
+void ds_vk_record_leave(struct ds_vk_recorder *r);
+
 VkResult ds_vk_record_begin(struct ds_vk_recorder *r, const struct ds_vk_api *vk,
 			    VkCommandBuffer commands);
 void ds_vk_record_copy(struct ds_vk_recorder *r, VkBuffer from, uint64_t from_offset, VkBuffer to,
@@ -57,7 +65,7 @@ void ds_vk_record_image(struct ds_vk_recorder *r, VkBuffer buffer, uint64_t offs
 			const struct ds_vk_image *layout, uint32_t from_family, uint32_t to_family);
 void ds_vk_record_release(struct ds_vk_recorder *r, VkBuffer buffer, uint64_t offset,
 			  uint64_t nbytes, uint32_t from_family, uint32_t to_family);
-/* Everything is there for the host and for all that is submitted later. */
+/* Everything is there for the host and for all that is submitted later. Leaves, and ends it. */
 VkResult ds_vk_record_end(struct ds_vk_recorder *r);
 
 #endif /* DS_DEVICE_VULKAN_RECORD_H */

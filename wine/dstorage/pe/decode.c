@@ -213,7 +213,12 @@ static HRESULT find_method(struct decoder *d, const struct core_gpu_decoding *se
 {
 	HRESULT hr = S_FALSE;
 
-	if (settings->use_metacommand)
+	if (!settings->always && decode_vulkan_is_software(d->device))
+		return S_FALSE;
+	/* First the one that notices damage. */
+	if (settings->use_vulkan)
+		hr = decode_vulkan_create(d->device, &d->method);
+	if (hr != S_OK && settings->use_metacommand)
 		hr = decode_metacommand_create(d->device, &d->method);
 	return hr;
 }
@@ -418,6 +423,8 @@ static HRESULT record(struct decoder *d, struct decode_batch *b)
 
 	copy_streams(b);
 	job->table_nbytes = d->method->ops->make_table(d->method, job, b->table_data);
+	if (!job->table_nbytes)
+		return E_FAIL;
 	ID3D12GraphicsCommandList_CopyBufferRegion(b->list, job->input, job->table_offset, b->table,
 						   0, ds_align_up(job->table_nbytes, 4));
 	decode_barrier(b->list, job->input, D3D12_RESOURCE_STATE_COPY_DEST,

@@ -28,7 +28,7 @@ static struct metacommand *impl(struct decode_method *m)
 	return CONTAINING_RECORD(m, struct metacommand, base);
 }
 
-static UINT32 make_table(const struct decode_method *m, const struct decode_job *job, void *table)
+static UINT32 make_table(struct decode_method *m, const struct decode_job *job, void *table)
 {
 	struct meta_dstorage_stream *streams = (void *)((UINT32 *)table + 1);
 

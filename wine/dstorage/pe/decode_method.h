@@ -43,9 +43,9 @@ struct decode_method_ops {
 	DSTORAGE_COMPRESSION_SUPPORT support;
 	/* A tile's word of status is 0 once it is decoded. Without, nobody says what is damaged. */
 	bool has_status;
-	/* Fills in the table, of at most DECODE_TABLE_NBYTES; returns its size. */
+	/* Fills in the table, of at most DECODE_TABLE_NBYTES; returns its size, 0 after a failure. */
 	UINT32(*make_table)
-	(const struct decode_method *m, const struct decode_job *job, void *table);
+	(struct decode_method *m, const struct decode_job *job, void *table);
 	/* Input and output are in the state UNORDERED_ACCESS. */
 	HRESULT(*record)
 	(struct decode_method *m, ID3D12GraphicsCommandList *list, const struct decode_job *job);
@@ -64,6 +64,10 @@ void decode_barrier(ID3D12GraphicsCommandList *list, ID3D12Resource *resource,
 		    D3D12_RESOURCE_STATES before, D3D12_RESOURCE_STATES after);
 
 /* S_FALSE: the device does not have it. */
+HRESULT decode_vulkan_create(ID3D12Device *device, struct decode_method **out);
 HRESULT decode_metacommand_create(ID3D12Device *device, struct decode_method **out);
+
+/* A device that is the CPU all the same: it decodes more slowly than the CPU does without. */
+bool decode_vulkan_is_software(ID3D12Device *device);
 
 #endif /* DSTORAGE_DECODE_METHOD_H */
