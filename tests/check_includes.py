@@ -50,7 +50,8 @@ RULES = {
     "tests/vulkan": [PUBLIC, BASE, OWN_FOLDER, r"(conformance|support)/\w+\.h"],
     "tests/install": [],
     # Declarations that old headers of D3D12 lack.
-    "tests/wine": [r"dstorage/include/dstorage\.h", r"dstorage/pe/d3d12_meta\.h", OWN_FOLDER],
+    "tests/wine": [r"dstorage/include/dstorage\.h", r"dstorage/pe/(d3d12_meta|interop)\.h",
+                   OWN_FOLDER],
     "tests/wine/native_dll": [r"dstorage/include/dstorage\.h"],
     "tests/wine/native": [r"dstorage/(unix|pe)/\w+\.h", r"support/\w+\.h"],
     "wine/dstorage/include": [r"dstorageerr\.h"],
@@ -78,7 +79,7 @@ OUTSIDE = {
     r"liburing(\.h|/.*)": r"src/io/uring\w*\.[ch]",
     r"zstd\w*\.h": r"src/codec/zstd\.c|tools/dstool/zstd_codec\.c|wine/dstorage/unix/codecs\.c|"
                      r"tests/.*|bench/.*|fuzz/.*",
-    r"vulkan/.*": r"src/device/vulkan/.*|tests/(gpu|vulkan)/.*|examples/vulkan_.*",
+    r"vulkan/.*": r"src/device/vulkan/.*|tests/(gpu|vulkan)/.*|tests/wine/fake_vulkan\.c|examples/vulkan_.*",
     r"libdeflate\.h": r"bench/.*",
     r"cmocka\.h": r"tests/(unit|conformance)/.*",
 }

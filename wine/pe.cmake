@@ -7,6 +7,7 @@
 set(DS_WINE_DIR "${PROJECT_BINARY_DIR}/wine")
 set(DS_WINE_PE_DIR "${DS_WINE_DIR}/x86_64-windows")
 set(DS_WINE_UNIX_DIR "${DS_WINE_DIR}/x86_64-unix")
+set(DS_PE_VULKAN_INCLUDE "${PROJECT_BINARY_DIR}/pe_vulkan_include")
 
 set(DS_PE_FLAGS -std=gnu11 -O2 -D_WIN32_WINNT=0x0A00 -DCOBJMACROS
 	-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes

@@ -2,17 +2,20 @@
 /*
  * test_decode.c: GDeflate that the GPU decodes.
  *
- * usage: test_decode fake|metacommand|vulkan [TEST]...
+ * usage: test_decode fake-metacommand|fake-vulkan|metacommand|vulkan|software [TEST]...
  *
- * fake: the fake device with a simulated metacommand. The others: the device that is there,
- * and that decoder of its; skipped where it has none. What needs the fake is then left out, and so
- * are damaged tiles with the metacommand, which promises nothing for them.
+ * The first two: the fake device, with a simulated metacommand, or with that and simulated interop
+ * interfaces. The next: the device that is there, and that decoder of its; skipped where it has
+ * none. What needs the fake is then left out, and so are damaged tiles with the metacommand, which
+ * promises nothing for them. software: the device that is there has a decoder and is a CPU, so by
+ * default nobody uses it.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "fake_d3d12.h"
 #include "fake_meta.h"
+#include "fake_vulkan.h"
 #include "gpu.h"
 
 enum {
@@ -128,6 +131,19 @@ static UINT32 support_configured(const DSTORAGE_CONFIGURATION *c)
 	return flags;
 }
 
+/* --------------------------------------------- what the fake has decoded */
+
+/* Streams where the metacommand decodes, tiles where our shader does. */
+static unsigned int units(UINT32 nbytes)
+{
+	return has_status ? (nbytes + 65535) / 65536 : 1;
+}
+
+static unsigned int nr_units(void)
+{
+	return has_status ? fake_vulkan_tiles() : fake_meta_streams();
+}
+
 /* ------------------------------------------------------------------ tests */
 
 /* Who would decode, by the switch, the configuration, and what the device has. */
@@ -135,7 +151,9 @@ static void test_support(void)
 {
 	const UINT32 cpu = DSTORAGE_COMPRESSION_SUPPORT_CPU_FALLBACK,
 		     copy = DSTORAGE_COMPRESSION_SUPPORT_USES_COPY_QUEUE,
-		     compute = DSTORAGE_COMPRESSION_SUPPORT_USES_COMPUTE_QUEUE;
+		     compute = DSTORAGE_COMPRESSION_SUPPORT_USES_COMPUTE_QUEUE,
+		     best = has_status ? DSTORAGE_COMPRESSION_SUPPORT_GPU_FALLBACK
+				       : DSTORAGE_COMPRESSION_SUPPORT_GPU_OPTIMIZED;
 	DSTORAGE_CONFIGURATION c = { .DisableGpuDecompression = TRUE };
 	IDStorageQueue3 *q = memory_queue();
 
@@ -146,21 +164,38 @@ static void test_support(void)
 	REQUIRE_CMP(support_with(the_switch) & ~(UINT32)GPU_ANY, ==, compute | copy);
 	if (!is_fake)
 		return;
-	REQUIRE_CMP(support_with("on"), ==,
-		    DSTORAGE_COMPRESSION_SUPPORT_GPU_OPTIMIZED | compute | copy);
-	REQUIRE_CMP(support_with("auto"), ==,
-		    DSTORAGE_COMPRESSION_SUPPORT_GPU_OPTIMIZED | cpu | compute | copy);
+	REQUIRE_CMP(support_with("on"), ==, best | compute | copy);
+	REQUIRE_CMP(support_with("auto"), ==, best | cpu | compute | copy);
 	REQUIRE_CMP(support_with(NULL), ==, support_with("auto"));
-	REQUIRE_CMP(support_with("vulkan"), ==, cpu | copy);
 	c.DisableGpuDecompression = FALSE;
 	c.DisableGpuDecompressionMetacommand = TRUE;
-	REQUIRE_CMP(support_configured(&c), ==, cpu | copy);
+	REQUIRE_CMP(support_configured(&c), ==, has_status ? best | compute | copy : cpu | copy);
+}
+
+/* Decoders that are there and cannot be had. */
+static void test_without(void)
+{
+	const UINT32 cpu = DSTORAGE_COMPRESSION_SUPPORT_CPU_FALLBACK |
+			   DSTORAGE_COMPRESSION_SUPPORT_USES_COPY_QUEUE;
+
+	if (!is_fake)
+		return;
+	fake_vulkan_lack_features(true);
+	REQUIRE_CMP(support_with("vulkan"), ==, cpu);
+	/* The next best. */
+	REQUIRE_CMP(support_with("on") & GPU_ANY, ==, DSTORAGE_COMPRESSION_SUPPORT_GPU_OPTIMIZED);
 	fake_meta_set_max_streams(0);
-	REQUIRE_CMP(support_with("on"), ==, cpu | copy);
+	REQUIRE_CMP(support_with("on"), ==, cpu);
 	fake_meta_set_max_streams(256);
 	fake_meta_refuse(true);
-	REQUIRE_CMP(support_with("on"), ==, cpu | copy);
+	REQUIRE_CMP(support_with("on"), ==, cpu);
 	fake_meta_refuse(false);
+	fake_vulkan_lack_features(false);
+	/* A CPU that plays a GPU is used when somebody says so, and only then. */
+	fake_vulkan_be_software(true);
+	REQUIRE_CMP(support_with(the_switch) & GPU_ANY, !=, 0);
+	REQUIRE_CMP(support_with("auto") == cpu, ==, has_status);
+	fake_vulkan_be_software(false);
 }
 
 /* Sizes round the size of a tile, at odd places, and with padding that is not wanted. */
@@ -169,7 +204,7 @@ static void test_sizes(void)
 	static const UINT32 sizes[] = { 1, 4095, 65535, 65536, 65537, 3 * MIB + 17 };
 	IDStorageQueue3 *q = memory_queue();
 	ID3D12Resource *buffer = gpu_buffer(4 * MIB);
-	unsigned int before = fake_meta_streams();
+	unsigned int before = nr_units(), expected = 0;
 
 	for (unsigned int i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct stream s = make_stream(sizes[i], 3);
@@ -181,11 +216,12 @@ static void test_sizes(void)
 		r.Destination.Buffer.Size = (s.nbytes + 1) / 2;
 		REQUIRE_OK(run_request(q, &r));
 		require_bytes(buffer, 2, s.plain, (s.nbytes + 1) / 2);
+		expected += 2 * units(sizes[i]);
 		free_stream(&s);
 	}
 	require_no_failure(q);
 	if (is_fake)
-		REQUIRE_CMP(fake_meta_streams() - before, ==, 12);
+		REQUIRE_CMP(nr_units() - before, ==, expected);
 	release(buffer);
 	release(q);
 }
@@ -200,7 +236,7 @@ static void test_many(void)
 	IDStorageQueue3 *q;
 	ID3D12Resource *buffer = gpu_buffer(COUNT * EACH);
 	struct stream s = make_stream(EACH, 3);
-	unsigned int streams = fake_meta_streams(), calls = fake_meta_calls();
+	unsigned int before = nr_units(), calls = fake_meta_calls();
 	unsigned char *all = malloc((size_t)COUNT * s.data_nbytes);
 	IDStorageFile *file;
 
@@ -225,8 +261,9 @@ static void test_many(void)
 	require_no_failure(q);
 	for (unsigned int i = 0; i < COUNT; i += 33)
 		require_bytes(buffer, (uint64_t)i * EACH, s.plain, EACH);
-	if (is_fake) {
-		REQUIRE_CMP(fake_meta_streams() - streams, ==, COUNT);
+	if (is_fake)
+		REQUIRE_CMP(nr_units() - before, ==, COUNT * units(EACH));
+	if (is_fake && !has_status) {
 		REQUIRE_CMP(fake_meta_calls() - calls, >=, COUNT / 3);
 		REQUIRE_CMP(fake_meta_most_streams(), <=, 3);
 	}
@@ -268,10 +305,10 @@ static void test_textures(void)
 static void require_refused(IDStorageQueue3 *q, const struct stream *s, ID3D12Resource *buffer)
 {
 	DSTORAGE_REQUEST r = to_buffer(s, buffer, 0);
-	unsigned int before = fake_meta_streams();
+	unsigned int before = nr_units();
 
 	REQUIRE_HR(run_request(q, &r), E_DSTORAGE_DECOMPRESSION_ERROR);
-	REQUIRE_CMP(fake_meta_streams(), ==, before);
+	REQUIRE_CMP(nr_units(), ==, before);
 	forget_failures(q);
 }
 
@@ -363,14 +400,14 @@ static void test_too_large(void)
 	ID3D12Resource *buffer = gpu_buffer(6 * MIB);
 	struct stream s = make_stream(5 * MIB, 3);
 	DSTORAGE_REQUEST r = to_buffer(&s, buffer, 0);
-	unsigned int before = fake_meta_streams();
+	unsigned int before = nr_units();
 	IDStorageQueue3 *q;
 
 	REQUIRE_OK(f->lpVtbl->SetStagingBufferSize(f, 4 * MIB));
 	q = memory_queue();
 	REQUIRE_OK(run_request(q, &r));
 	require_bytes(buffer, 0, s.plain, s.nbytes);
-	REQUIRE_CMP(fake_meta_streams(), ==, before);
+	REQUIRE_CMP(nr_units(), ==, before);
 	release(q);
 	REQUIRE_OK(f->lpVtbl->SetStagingBufferSize(f, DSTORAGE_STAGING_BUFFER_SIZE_32MB));
 	release(f);
@@ -385,12 +422,14 @@ static void test_auto(void)
 		COUNT = 60,
 		EACH = MIB
 	};
-	unsigned int before = fake_meta_streams(), given;
+	unsigned int before = nr_units(), given;
 	ID3D12Resource *buffer = gpu_buffer(COUNT * EACH);
 	struct stream s = make_stream(EACH, 3);
 	DSTORAGE_REQUEST r = to_buffer(&s, buffer, 0);
+	unsigned char *got;
 	IDStorageQueue3 *q;
 	SYSTEM_INFO info;
+	uint64_t n;
 
 	if (!is_fake)
 		return;
@@ -398,19 +437,23 @@ static void test_auto(void)
 	SetEnvironmentVariableA(SWITCH, NULL);
 	q = make_queue(DSTORAGE_REQUEST_SOURCE_MEMORY, 1024, gpu_device());
 	REQUIRE_OK(run_request(q, &r));
-	REQUIRE_CMP(fake_meta_streams(), ==, before);
+	REQUIRE_CMP(nr_units(), ==, before);
 	for (unsigned int i = 0; i < COUNT; i++) {
 		r = to_buffer(&s, buffer, (uint64_t)i * EACH);
 		q->lpVtbl->EnqueueRequest(q, &r);
 	}
 	submit_and_wait(q);
 	require_no_failure(q);
-	given = fake_meta_streams() - before;
+	given = nr_units() - before;
 	/* All are looked at before the first can be done. */
-	REQUIRE_CMP(given, ==,
-		    info.dwNumberOfProcessors < COUNT ? COUNT - info.dwNumberOfProcessors : 0);
+	if (info.dwNumberOfProcessors >= COUNT)
+		REQUIRE_CMP(given, ==, 0);
+	else
+		REQUIRE_CMP(given, ==, (COUNT - info.dwNumberOfProcessors) * units(EACH));
+	got = gpu_read(buffer, &n);
 	for (unsigned int i = 0; i < COUNT; i++)
-		require_bytes(buffer, (uint64_t)i * EACH, s.plain, EACH);
+		REQUIRE(!memcmp(got + (size_t)i * EACH, s.plain, EACH));
+	free(got);
 	free_stream(&s);
 	release(buffer);
 	release(q);
@@ -423,7 +466,7 @@ static void test_cpu_only(void)
 	ID3D12Resource *buffer = gpu_buffer(MIB);
 	struct stream s = make_stream(80000, 3);
 	DSTORAGE_REQUEST r = to_buffer(&s, buffer, 0);
-	unsigned int before = fake_meta_streams();
+	unsigned int before = nr_units();
 	unsigned char *got = malloc(80000);
 
 	r.Options.GaclTransformType = DSTORAGE_GACL_SHUFFLE_TRANSFORM_TYPE_BC1;
@@ -433,7 +476,7 @@ static void test_cpu_only(void)
 	r.UncompressedSize = r.Destination.Memory.Size = s.nbytes;
 	REQUIRE_OK(run_request(q, &r));
 	REQUIRE(!memcmp(got, s.plain, s.nbytes));
-	REQUIRE_CMP(fake_meta_streams(), ==, before);
+	REQUIRE_CMP(nr_units(), ==, before);
 	free(got);
 	free_stream(&s);
 	release(buffer);
@@ -446,7 +489,7 @@ static void test_no_threads(void)
 	static const DSTORAGE_CONFIGURATION defaults;
 	DSTORAGE_CONFIGURATION none = { .NumBuiltInCpuDecompressionThreads =
 						DSTORAGE_DISABLE_BUILTIN_CPU_DECOMPRESSION };
-	unsigned int before = fake_meta_streams();
+	unsigned int before = nr_units();
 	ID3D12Resource *buffer = gpu_buffer(MIB);
 	struct stream s = make_stream(80000, 3);
 	DSTORAGE_REQUEST r = to_buffer(&s, buffer, 9);
@@ -459,7 +502,7 @@ static void test_no_threads(void)
 	q = make_queue(DSTORAGE_REQUEST_SOURCE_MEMORY, 128, gpu_device());
 	REQUIRE_OK(run_request(q, &r));
 	require_bytes(buffer, 9, s.plain, s.nbytes);
-	REQUIRE_CMP(fake_meta_streams(), ==, before + 1);
+	REQUIRE_CMP(nr_units(), ==, before + units(s.nbytes));
 	release(q);
 	REQUIRE_OK(DStorageSetConfiguration(&defaults));
 	free_stream(&s);
@@ -558,6 +601,7 @@ static void test_removed(void)
 
 static const struct test tests[] = {
 	{ "support", test_support },
+	{ "without", test_without },
 	{ "sizes", test_sizes },
 	{ "many", test_many },
 	{ "textures", test_textures },
@@ -571,15 +615,29 @@ static const struct test tests[] = {
 	{ "removed", test_removed },
 };
 
+static int test_software(void)
+{
+	if (!(support_with("on") & GPU_ANY))
+		skip("this device has no decoder");
+	REQUIRE_CMP(support_with(NULL), ==,
+		    DSTORAGE_COMPRESSION_SUPPORT_CPU_FALLBACK |
+			    DSTORAGE_COMPRESSION_SUPPORT_USES_COPY_QUEUE);
+	return 0;
+}
+
 int wmain(int argc, WCHAR **argv)
 {
 	if (argc < 2)
 		return 2;
-	is_fake = !wcscmp(argv[1], L"fake");
-	has_status = !wcscmp(argv[1], L"vulkan");
-	the_switch = is_fake ? "on" : has_status ? "vulkan" : "metacommand";
+	if (!wcscmp(argv[1], L"software"))
+		return test_software();
+	is_fake = !wcsncmp(argv[1], L"fake-", 5);
+	has_status = wcsstr(argv[1], L"vulkan") != NULL;
+	the_switch = has_status ? "vulkan" : "metacommand";
 	if (is_fake) {
 		fake_meta_install();
+		if (has_status)
+			fake_vulkan_install();
 		gpu_use_fake();
 	}
 	if (!(support_with(the_switch) & GPU_ANY))
