@@ -434,6 +434,7 @@ void ds_vk_batch_dispatch(struct ds_vk_batch *b)
 		.status = d->status.address + b->table_at * sizeof(uint32_t),
 		.nr_tiles = b->nr_tiles,
 	};
+	const struct ds_vk_decoder *decoder;
 
 	if (b->nr_tiles || b->nr_regions)
 		ds_vk_record_copied(&b->recorder);
@@ -446,8 +447,9 @@ void ds_vk_batch_dispatch(struct ds_vk_batch *b)
 	/* A tile that nobody got to must not look decoded. */
 	memset(d->status.mapped + b->table_at * sizeof(uint32_t), 0xff,
 	       b->nr_tiles * sizeof(uint32_t));
-	b->is_few = b->nr_tiles <= d->few_tiles;
-	ds_vk_record_decode(&b->recorder, b->is_few ? &d->few : &d->many, &dispatch);
+	decoder = ds_vk_pipelines_choose(&d->pipelines, b->nr_tiles);
+	b->is_few = decoder == &d->pipelines.few;
+	ds_vk_record_decode(&b->recorder, decoder, &dispatch);
 	ds_vk_count(b->is_few ? &d->counters.few : &d->counters.many, 1);
 }
 

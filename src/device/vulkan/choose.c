@@ -7,9 +7,8 @@
 #include "device/vulkan/keep.h"
 #include "device/vulkan/vk.h"
 
-#define MAX_FAMILIES		32
+#define MAX_FAMILIES 32
 /* Where the driver does not tell. */
-#define DEFAULT_MULTIPROCESSORS 32
 
 ds_result ds_vk_instance_create(struct ds_vk_api *vk, VkInstance *out, char *why, size_t why_nbytes)
 {
@@ -113,9 +112,9 @@ static void get_properties(const struct ds_vk_api *vk, struct ds_vk_caps *c,
 	snprintf(c->driver, sizeof(c->driver), "%.20s %.40s", p12.driverName, p12.driverInfo);
 	c->subgroup_min = p13.minSubgroupSize;
 	c->subgroup_max = p13.maxSubgroupSize;
-	c->can_require_size = p13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT;
+	c->required_size_stages = p13.requiredSubgroupSizeStages;
 	c->import_alignment = host.minImportedHostPointerAlignment;
-	c->nr_multiprocessors = sm.shaderSMCount ? sm.shaderSMCount : DEFAULT_MULTIPROCESSORS;
+	c->nr_multiprocessors = sm.shaderSMCount ? sm.shaderSMCount : DS_VK_DEFAULT_MULTIPROCESSORS;
 }
 
 static uint32_t get_features(const struct ds_vk_api *vk, VkPhysicalDevice physical)
@@ -136,8 +135,7 @@ static uint32_t get_features(const struct ds_vk_api *vk, VkPhysicalDevice physic
 	vk->GetPhysicalDeviceFeatures2(physical, &f);
 	if (f12.timelineSemaphore && f13.synchronization2)
 		has |= DS_VULKAN_FEATURE_SYNC;
-	if (f12.bufferDeviceAddress && f12.shaderInt8 && f.features.shaderInt16 &&
-	    f.features.shaderInt64 && f12.storageBuffer8BitAccess && f12.scalarBlockLayout)
+	if (ds_vk_can_decode(&f.features, &f12))
 		has |= DS_VULKAN_FEATURE_DECODE;
 	if (f13.subgroupSizeControl && f13.computeFullSubgroups)
 		has |= DS_VULKAN_FEATURE_SUBGROUPS;

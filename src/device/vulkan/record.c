@@ -6,6 +6,17 @@
 
 #define MAX_GROUPS 32768 /* in one dimension; every device takes 65535 */
 
+void ds_vk_record_attach(struct ds_vk_recorder *r, const struct ds_vk_api *vk,
+			 VkCommandBuffer commands)
+{
+	memset(r, 0, offsetof(struct ds_vk_recorder, regions));
+	r->vk = vk;
+	r->commands = commands;
+	r->has_copies = false;
+	r->has_dispatches = false;
+	r->is_empty = true;
+}
+
 VkResult ds_vk_record_begin(struct ds_vk_recorder *r, const struct ds_vk_api *vk,
 			    VkCommandBuffer commands)
 {
@@ -14,10 +25,7 @@ VkResult ds_vk_record_begin(struct ds_vk_recorder *r, const struct ds_vk_api *vk
 		.flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT,
 	};
 
-	memset(r, 0, offsetof(struct ds_vk_recorder, regions));
-	r->vk = vk;
-	r->commands = commands;
-	r->is_empty = true;
+	ds_vk_record_attach(r, vk, commands);
 	return vk->BeginCommandBuffer(commands, &info);
 }
 
@@ -142,6 +150,13 @@ static void hand_over(struct ds_vk_recorder *r, const VkMemoryBarrier2 *memory)
 		r->vk->CmdPipelineBarrier2(r->commands, &info);
 	r->nr_buffers = 0;
 	r->nr_images = 0;
+}
+
+void ds_vk_record_enter(struct ds_vk_recorder *r)
+{
+	memory_barrier(r, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, VK_ACCESS_2_MEMORY_WRITE_BIT,
+		       VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT,
+		       VK_ACCESS_2_SHADER_STORAGE_READ_BIT | VK_ACCESS_2_SHADER_STORAGE_WRITE_BIT);
 }
 
 void ds_vk_record_copied(struct ds_vk_recorder *r)
@@ -323,11 +338,16 @@ void ds_vk_record_release(struct ds_vk_recorder *r, VkBuffer buffer, uint64_t of
 	r->is_empty = false;
 }
 
-VkResult ds_vk_record_end(struct ds_vk_recorder *r)
+void ds_vk_record_leave(struct ds_vk_recorder *r)
 {
 	VkMemoryBarrier2 memory;
 
 	flush_copies(r);
 	hand_over(r, make_last_barrier(r, &memory) ? &memory : NULL);
+}
+
+VkResult ds_vk_record_end(struct ds_vk_recorder *r)
+{
+	ds_vk_record_leave(r);
 	return r->vk->EndCommandBuffer(r->commands);
 }

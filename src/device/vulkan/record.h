@@ -60,6 +60,14 @@ struct ds_vk_dispatch {
 	uint32_t nr_tiles;
 };
 
+/* A command buffer of somebody else's, who has begun it and will end it. */
+void ds_vk_record_attach(struct ds_vk_recorder *r, const struct ds_vk_api *vk,
+			 VkCommandBuffer commands);
+/* All that was recorded into it before can be read by shaders, and what that read be written. */
+void ds_vk_record_enter(struct ds_vk_recorder *r);
+/* And the other way round: what was recorded here is there for all that follows. */
+void ds_vk_record_leave(struct ds_vk_recorder *r);
+
 VkResult ds_vk_record_begin(struct ds_vk_recorder *r, const struct ds_vk_api *vk,
 			    VkCommandBuffer commands);
 void ds_vk_record_copy(struct ds_vk_recorder *r, VkBuffer from, uint64_t from_offset, VkBuffer to,
@@ -88,7 +96,10 @@ void ds_vk_record_image(struct ds_vk_recorder *r, VkBuffer buffer, uint64_t offs
 			const struct ds_vk_image *layout, const struct ds_vk_handover *to);
 void ds_vk_record_release(struct ds_vk_recorder *r, VkBuffer buffer, uint64_t offset,
 			  uint64_t nbytes, uint32_t from_family, uint32_t to_family);
-/* What was written is there for its consumers, among what is submitted later. */
+/*
+ * What was written is there for its consumers, or for the host and everything, among what is
+ * submitted later. Leaves, and ends the command buffer.
+ */
 VkResult ds_vk_record_end(struct ds_vk_recorder *r);
 /* Whether only some stages see it: then the queue's next commands begin with ds_vk_record_resume(). */
 bool ds_vk_record_is_narrow(const struct ds_vk_recorder *r);

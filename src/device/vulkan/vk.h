@@ -2,14 +2,16 @@
 /*
  * vk.h: what a Vulkan device is made of, for the files of this folder.
  *
- *	load.c	    the table of functions
+ *	load.c	    the loader
+ *	table.c	    the table of functions
  *	choose.c    which device; what it has
  *	open.c	    instance, device and queues: made, or taken over
  *	memory.c    buffers, staging memory, scratch memory
  *	probe.c	    what is measured when the device is made
  *	target.c    the memory side of requests
  *	record.c    image.c   commands
- *	decoder.c   the pipelines that decode; who shall decode
+ *	pipeline.c  the pipelines that decode
+ *	decoder.c   what that needs; who shall decode
  *	batch.c     a command buffer full of operations
  *	submit.c    the thread that makes and submits batches
  *	complete.c  a thread for each queue, that waits for them
@@ -30,6 +32,7 @@
 #include "core/device.h"
 #include "device/vulkan/api.h"
 #include "base/arena.h"
+#include "device/vulkan/pipeline.h"
 #include "device/vulkan/record.h"
 #include "device/vulkan/vulkan.h"
 
@@ -48,8 +51,8 @@ struct ds_vk_caps {
 	uint8_t uuid[16];
 	char driver[64];
 	uint32_t subgroup_min, subgroup_max;
-	bool can_require_size;	     /* of subgroups, in compute shaders */
-	uint32_t nr_multiprocessors; /* a guess where the driver does not say */
+	VkShaderStageFlags required_size_stages; /* whose subgroups' size can be required */
+	uint32_t nr_multiprocessors;		 /* a guess where the driver does not say */
 	uint64_t import_alignment;
 	uint32_t features; /* DS_VULKAN_FEATURE_* */
 	uint32_t compute_family, transfer_family;
@@ -182,9 +185,7 @@ struct ds_vk_device {
 	bool can_decode;
 	bool is_native;
 	bool copies_streams; /* else they are decoded where they lie in staging memory */
-	uint32_t few_tiles;
-	VkPipelineLayout layout;
-	struct ds_vk_decoder few, many;
+	struct ds_vk_pipelines pipelines;
 	struct ds_vk_memory scratch, table, status;
 	struct ds_vk_tile *tiles; /* of the submitting thread: a batch's table is made here */
 	VkDecompressMemoryRegionNV *regions; /* the same for the driver; NULL: it does not decode */
