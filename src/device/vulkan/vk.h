@@ -106,7 +106,7 @@ struct ds_vk_queue {
 	struct ds_vk_batch batches[DS_VK_NR_BATCHES]; /* value % DS_VK_NR_BATCHES */
 
 	/* Of the submitting thread alone. */
-	struct ds_device_op *todo, **todo_end;
+	struct ds_device_op *unsent, **unsent_end;
 	uint64_t waited[DS_VK_MAX_QUEUES]; /* for the other queues' values */
 	bool is_narrow;			   /* its last batch was not for all stages */
 

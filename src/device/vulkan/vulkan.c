@@ -130,7 +130,7 @@ static struct ds_vk_device *alloc_device(const struct ds_vulkan_config *cfg,
 	pthread_mutex_init(&d->registry.lock, NULL);
 	ds_cond_init(&d->wake);
 	for (unsigned i = 0; i < DS_VK_MAX_QUEUES; i++) {
-		d->queues[i].todo_end = &d->queues[i].todo;
+		d->queues[i].unsent_end = &d->queues[i].unsent;
 		ds_cond_init(&d->queues[i].submitted_more);
 	}
 	return d;
