@@ -113,6 +113,14 @@ struct ds_io_engine_ops {
 	bool (*is_cached)(struct ds_io_engine *e, int fd, uint64_t offset, uint64_t nbytes);
 
 	/*
+	 * Optional. Reads on the calling thread what the page cache has, if that takes no waiting. The
+	 * number of bytes, fewer than asked for where the rest is not cached, or -errno: then
+	 * the range is to be read by start(). Any thread.
+	 */
+	int (*read_cached)(struct ds_io_engine *e, int fd, void *buf, uint32_t nbytes,
+			   uint64_t offset);
+
+	/*
 	 * Optional. Memory that will often be read into: pinned once instead of by each
 	 * operation. 0 or -errno. Given back when no operation uses it.
 	 */

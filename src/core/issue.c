@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "base/clock.h"
 #include "core/queue.h"
 #include "core/result.h"
 
@@ -16,6 +17,8 @@
 #define MAX_DEVICE_DECODE_NBYTES (64u << 20)
 /* Room in a window for the alignment of both ends. */
 #define WINDOW_MARGIN		 (2 * DS_STAGING_ALIGNMENT)
+/* What a worker reads itself: it is to stay in the caches of one core. */
+#define MAX_LATE_NBYTES		 (512u << 10)
 
 static bool has_direct(const struct ds_slot *s)
 {
@@ -36,7 +39,7 @@ static struct ds_op *make_later_op(struct ds_pipeline *pl, struct ds_slot *s, ui
 	op->slot = s;
 	op->window = NULL;
 	op->is_head = false;
-	op->start_ns = 0;
+	op->cold_span = DS_COLD_NO_SPAN;
 	op->retries = 0;
 	op->wanted = nbytes;
 	op->skipped = 0;
@@ -136,7 +139,7 @@ static enum ds_issue issue_straight(struct ds_pipeline *pl, struct ds_slot *s,
 				    struct ds_batch *batch, uint64_t offset, void *memory,
 				    uint64_t nbytes, bool is_direct)
 {
-	enum ds_cold cold = DS_COLD_NONE;
+	struct ds_cold_pick cold = { .span = DS_COLD_NO_SPAN };
 	struct ds_op *op;
 
 	/* Counted until the operation is done: until then the memory is not the caller's. */
@@ -145,8 +148,10 @@ static enum ds_issue issue_straight(struct ds_pipeline *pl, struct ds_slot *s,
 	if (is_direct && s->io.finds_cached && !s->is_write)
 		cold = ds_cold_choose(pl, s, offset, nbytes);
 	op = make_op(pl, s, batch, offset, memory, (uint32_t)nbytes,
-		     is_direct && cold != DS_COLD_BUFFERED);
-	ds_cold_start(pl, op, cold);
+		     is_direct && !cold.is_buffered);
+	op->cold_span = cold.span;
+	if (cold.span != DS_COLD_NO_SPAN)
+		ds_cold_start(pl, cold.span, ds_now_ns());
 	s->issued += nbytes;
 	return more_or_last(s);
 }
@@ -380,6 +385,47 @@ static enum ds_issue issue_whole(struct ds_pipeline *pl, struct ds_slot *s, stru
 	return DS_ISSUE_LAST;
 }
 
+/*
+ * Whether a worker reads it, from the page cache, just before it decodes it: then the bytes are in that
+ * worker's caches, and not in those of the thread that read them, long ago. Where there are few requests
+ * for each worker, they share each one, which has to be there first.
+ */
+static bool is_for_late_read(struct ds_pipeline *pl, struct ds_slot *s)
+{
+	if (!pl->engine->ops->read_cached || in_memory(s) || s->was_late ||
+	    !s->target.is_readable || s->nbytes > MAX_LATE_NBYTES ||
+	    pl->nr_waiting + pl->nr_late <= 2 * pl->workers.nr)
+		return false;
+	if (has_direct(s) && !(s->io.finds_cached && is_cached(pl, s, s->file_offset, s->nbytes)))
+		return false;
+	if (pl->late_pause) {
+		pl->late_pause--;
+		return false;
+	}
+	return true;
+}
+
+static enum ds_issue issue_late(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch)
+{
+	struct ds_window *w = NULL;
+
+	if (pl->nr_late < DS_MAX_LATE)
+		w = ds_window_alloc(pl, s, DS_WINDOW_WHOLE, 0);
+	if (!w)
+		return DS_ISSUE_BLOCKED;
+	w->is_late = true;
+	w->src_offset = 0;
+	w->src_nbytes = s->nbytes;
+	ds_decode_queued(pl, w, s->result_nbytes);
+	pl->nr_late++;
+	s->issued = s->nbytes;
+	batch->nbytes += s->nbytes;
+	ds_list_push_back(&batch->windows, &w->link);
+	/* Never the last one: the window has a unit, too. */
+	atomic_fetch_sub_explicit(&s->work, 1, memory_order_relaxed);
+	return DS_ISSUE_PASSED;
+}
+
 static struct ds_stream *take_stream(struct ds_pipeline *pl, bool is_in_parts)
 {
 	if (is_in_parts && pl->nr_part_streams == DS_NR_PART_STREAMS)
@@ -549,7 +595,9 @@ static enum ds_issue issue_codec(struct ds_pipeline *pl, struct ds_slot *s, stru
 	if (!s->stream) {
 		on_device = ds_decode_on_device(pl, s, s->result_nbytes);
 		if (fits_window(pl, s, on_device))
-			return issue_whole(pl, s, batch, on_device);
+			return !on_device && is_for_late_read(pl, s)
+				       ? issue_late(pl, s, batch)
+				       : issue_whole(pl, s, batch, on_device);
 		s->stream = take_stream(pl, s->codec->stream_begin && !s->target.is_readable);
 	}
 	if (!s->stream)

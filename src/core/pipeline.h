@@ -36,28 +36,45 @@
 #define DS_NR_STREAMS	      16  /* streams larger than a window at one time */
 #define DS_NR_PART_STREAMS    4	  /* of those, with a decoder that keeps a window of its own */
 #define DS_MAX_STREAM_WINDOWS 4	  /* windows in flight for one of them */
-#define DS_MAX_RETRIES	      64  /* EINTR and EAGAIN in a row, for one operation */
+#define DS_MAX_LATE	      128 /* windows that wait to be read by their worker, of DS_NR_WINDOWS */
+#define DS_MAX_RETRIES	      64 /* EINTR and EAGAIN in a row, for one operation */
 #define DS_MAX_WINDOW_OPS     32
 #define DS_MAX_WINDOW_UNITS   512
 #define DS_STAGING_ALIGNMENT  4096u
 /* The largest head of a stream of units: GDeflate's 65535 tiles. */
 #define DS_STREAM_HEAD_NBYTES DS_CODEC_MAX_HEAD_NBYTES
 
-/* How the next part of a stream that is not cached is read. */
-enum ds_cold {
-	DS_COLD_NONE, /* no stream, or cached: as ever */
-	DS_COLD_DIRECT,
-	DS_COLD_BUFFERED,
-	DS_COLD_COUNT,
+/* What an operation of a stream that is not cached belongs to. */
+enum ds_cold_span {
+	DS_COLD_NO_SPAN = -1,
+	DS_COLD_EVEN_TURN,
+	DS_COLD_ODD_TURN,
+	DS_COLD_TRY_DIRECT,
+	DS_COLD_TRY_BUFFERED,
+	DS_COLD_SPANS,
 };
 
-/* See cold_choice.c. */
+/* See cold_choice.c. All zero is a valid start. */
 struct ds_cold_choice {
-	enum ds_cold now;
-	bool is_turn;			    /* the better one's, and no try */
-	uint64_t left_nbytes;		    /* of it */
-	uint64_t settling_nbytes;	    /* that are not measured */
-	uint64_t ns_per_mib[DS_COLD_COUNT]; /* 0: not known */
+	bool has_begun;
+	enum ds_cold_span span; /* of the operations that are made now */
+	uint64_t left_nbytes;	/* of it */
+	unsigned nr_turns;
+	bool is_buffered;		 /* this turn */
+	uint64_t turn_nbytes;		 /* its length; 0 before the first decision */
+	uint64_t last_ns;		 /* the last operation of any span was done */
+	unsigned nr_open[DS_COLD_SPANS]; /* operations under way */
+	/* The tries of this time. */
+	bool is_undecided;
+	uint64_t begin_ns;		 /* what was made before them is done; 0: it is not */
+	uint64_t end_ns[DS_COLD_SPANS];	 /* 0: has not ended */
+	uint64_t idle_ns[DS_COLD_SPANS]; /* the caller wanted nothing */
+};
+
+/* How an operation shall be made. */
+struct ds_cold_pick {
+	enum ds_cold_span span;
+	bool is_buffered;
 };
 
 /* One operation of the engine. The pipeline's lock guards the free list and is_out. */
@@ -75,8 +92,7 @@ struct ds_op {
 	uint32_t done_nbytes;
 	uint32_t retries;
 	bool is_head; /* reads the head of a stream */
-	enum ds_cold cold;
-	uint64_t start_ns; /* 0: is not measured */
+	enum ds_cold_span cold_span;
 };
 
 enum ds_window_kind {
@@ -113,6 +129,7 @@ struct ds_window {
 	uint64_t out_offset; /* of what is in there now, relative to the target */
 	uint64_t out_nbytes;
 	bool on_device;		    /* WHOLE, UNITS: the device decodes */
+	bool is_late;		    /* WHOLE: its worker reads it, when it has its turn */
 	bool is_fed;		    /* FEED: all of it has been taken, and given out */
 	bool is_touching;	    /* FETCH: until the write is done */
 	size_t fed_nbytes;	    /* FEED: how much has been taken */
@@ -125,7 +142,6 @@ struct ds_window {
 	struct ds_device_op device_op;
 	/* Workers. */
 	atomic_uint next_unit;
-	bool is_planned;    /* WHOLE: its head was checked, so units are known */
 	unsigned nr_joined; /* guarded by the workers' lock */
 	unsigned max_join;
 };
@@ -182,6 +198,8 @@ struct ds_pipeline {
 	uint64_t bytes_in_flight;
 	struct ds_list free_ops;
 	struct ds_list free_windows;
+	unsigned nr_late;    /* windows that their workers read, until they end */
+	unsigned late_pause; /* so many requests are read by the engine before a worker tries */
 	struct ds_staging staging;
 	struct ds_slot *hungry; /* wants more than a window; nobody else gets staging before it */
 	struct ds_op *ops;
@@ -219,6 +237,8 @@ void ds_pipeline_work_done(struct ds_slot *s);
 void ds_pipeline_touch_end(struct ds_slot *s);
 /* Back on the list after parking. With the lock. */
 void ds_scheduler_unpark(struct ds_pipeline *pl, struct ds_slot *s);
+/* Back on the list, with a unit of work, as the next one of its level. With the lock. */
+void ds_scheduler_put_first(struct ds_pipeline *pl, struct ds_slot *s);
 
 /* issue.c */
 
@@ -226,6 +246,7 @@ enum ds_issue {
 	DS_ISSUE_MORE,	  /* something was made; there is more */
 	DS_ISSUE_LAST,	  /* nothing more will come of this request */
 	DS_ISSUE_PARK,	  /* nothing more until one of its windows or its head is done */
+	DS_ISSUE_PASSED,  /* nothing more, and the scheduler's unit of work is the window's now */
 	DS_ISSUE_BLOCKED, /* staging memory, a window or a stream is missing */
 };
 
@@ -243,11 +264,11 @@ enum ds_issue ds_issue_next(struct ds_pipeline *pl, struct ds_slot *s, struct ds
 /* cold_choice.c; with the lock. */
 
 /* How to read bytes of a file whose way is ours to choose. */
-enum ds_cold ds_cold_choose(struct ds_pipeline *pl, struct ds_slot *s, uint64_t offset,
-			    uint64_t nbytes);
-/* An operation was made so, and is done. */
-void ds_cold_start(struct ds_pipeline *pl, struct ds_op *op, enum ds_cold how);
-void ds_cold_done(struct ds_pipeline *pl, struct ds_op *op, uint64_t now_ns);
+struct ds_cold_pick ds_cold_choose(struct ds_pipeline *pl, struct ds_slot *s, uint64_t offset,
+				   uint64_t nbytes);
+/* An operation of a span was made, and is done. */
+void ds_cold_start(struct ds_pipeline *pl, enum ds_cold_span span, uint64_t now_ns);
+void ds_cold_done(struct ds_pipeline *pl, enum ds_cold_span span, uint64_t now_ns);
 
 /* io_done.c */
 
@@ -264,6 +285,11 @@ void ds_op_dropped(struct ds_op *op);
 /* window.c */
 struct ds_window *ds_window_alloc(struct ds_pipeline *pl, struct ds_slot *s,
 				  enum ds_window_kind kind, size_t staging_nbytes);
+/*
+ * By a late window's worker: reads its bytes, or finds that nobody wants them any more. False: the
+ * window is gone, and its request back with the scheduler, to be read by the engine. No lock held.
+ */
+bool ds_window_read_late(struct ds_window *w);
 /* One without reads sets out. No lock held. */
 void ds_window_begin(struct ds_window *w);
 /* One of its reads has ended. No lock held. */

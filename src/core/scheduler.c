@@ -40,14 +40,19 @@ static void unschedule(struct ds_pipeline *pl, struct ds_slot *s)
 		pl->hungry = NULL;
 }
 
+void ds_scheduler_put_first(struct ds_pipeline *pl, struct ds_slot *s)
+{
+	s->is_scheduled = true;
+	ds_list_push_front(&pl->levels[s->level].slots, &s->link);
+	pl->nr_waiting++;
+}
+
 void ds_scheduler_unpark(struct ds_pipeline *pl, struct ds_slot *s)
 {
 	if (!s->is_parked)
 		return;
 	s->is_parked = false;
-	s->is_scheduled = true;
-	ds_list_push_front(&pl->levels[s->level].slots, &s->link);
-	pl->nr_waiting++;
+	ds_scheduler_put_first(pl, s);
 }
 
 /* The level to serve, or -1. Levels in `blocked` wait for memory. */
@@ -126,6 +131,9 @@ static void fill(struct ds_pipeline *pl, struct ds_batch *batch, struct ds_list 
 		case DS_ISSUE_PARK:
 			unschedule(pl, s);
 			s->is_parked = true;
+			break;
+		case DS_ISSUE_PASSED:
+			unschedule(pl, s);
 			break;
 		case DS_ISSUE_BLOCKED:
 			blocked |= 1u << l;

@@ -6,6 +6,12 @@
 #include "core/queue.h"
 #include "core/result.h"
 
+/*
+ * After a read that was not cached. Where much is cold the engine should know soon, and not when a
+ * worker has done all that came before.
+ */
+#define LATE_PAUSE 8
+
 /* Whether this slot may take staging memory now, or has to let a larger one go first. */
 static bool may_take(const struct ds_pipeline *pl, const struct ds_slot *s)
 {
@@ -55,12 +61,12 @@ struct ds_window *ds_window_alloc(struct ds_pipeline *pl, struct ds_slot *s,
 	w->first_unit = 0;
 	w->nr_units = 1;
 	w->all_units = 1;
-	w->is_planned = kind != DS_WINDOW_WHOLE;
 	w->out = NULL;
 	w->out_room = 0;
 	w->out_offset = 0;
 	w->out_nbytes = 0;
 	w->on_device = false;
+	w->is_late = false;
 	w->is_fed = false;
 	w->is_touching = false;
 	w->fed_nbytes = 0;
@@ -85,6 +91,15 @@ static void free_staging(struct ds_pipeline *pl, struct ds_window *w)
 	ds_uncount(&n->staging_in_use, ds_align_up(w->staging_nbytes, DS_STAGING_SLAB_NBYTES));
 }
 
+/* With the lock. */
+static void free_window(struct ds_pipeline *pl, struct ds_window *w)
+{
+	free_staging(pl, w);
+	pl->nr_late -= w->is_late;
+	w->slot->nr_windows--;
+	ds_list_push_front(&pl->free_windows, &w->link);
+}
+
 void ds_window_end(struct ds_window *w)
 {
 	struct ds_slot *s = w->slot;
@@ -93,15 +108,72 @@ void ds_window_end(struct ds_window *w)
 
 	ds_decode_unqueued(pl, w);
 	pthread_mutex_lock(&pl->lock);
-	free_staging(pl, w);
-	s->nr_windows--;
+	free_window(pl, w);
 	ds_scheduler_unpark(pl, s);
-	ds_list_push_front(&pl->free_windows, &w->link);
 	run = pl->nr_waiting;
 	pthread_mutex_unlock(&pl->lock);
 	ds_pipeline_work_done(s);
 	if (run)
 		ds_scheduler_run(pl);
+}
+
+/* -------------------------------------------------------- read by their worker */
+
+static void count_read(struct ds_slot *s)
+{
+	struct ds_counters *n = &s->queue->counters;
+
+	ds_count(&n->io_operations, 1);
+	ds_count(&n->bytes_read, s->nbytes);
+	atomic_fetch_add_explicit(&s->bytes_read, s->nbytes, memory_order_relaxed);
+}
+
+/*
+ * The engine has to read it: the window's unit of work is the scheduler's again, and the window is
+ * gone. False: nobody wants it any more.
+ */
+static bool return_to_scheduler(struct ds_pipeline *pl, struct ds_window *w)
+{
+	struct ds_slot *s = w->slot;
+	bool is_wanted;
+
+	pthread_mutex_lock(&pl->lock);
+	if (w->staging)
+		pl->late_pause = LATE_PAUSE;
+	/* With the lock: a cancel from here on finds the slot on the list. */
+	is_wanted = ds_slot_is_wanted(s);
+	if (is_wanted) {
+		ds_decode_unqueued(pl, w);
+		free_window(pl, w);
+		s->issued = 0;
+		s->was_late = true;
+		ds_scheduler_put_first(pl, s);
+	}
+	pthread_mutex_unlock(&pl->lock);
+	if (is_wanted)
+		ds_scheduler_run(pl);
+	return is_wanted;
+}
+
+bool ds_window_read_late(struct ds_window *w)
+{
+	struct ds_slot *s = w->slot;
+	struct ds_pipeline *pl = &s->queue->be->pipeline;
+	struct ds_io_engine *e = pl->engine;
+	bool is_read;
+
+	/* Only now: so that few windows have memory, and that which was used last. */
+	pthread_mutex_lock(&pl->lock);
+	w->staging = take_staging(pl, s, s->nbytes);
+	w->staging_nbytes = s->nbytes;
+	pthread_mutex_unlock(&pl->lock);
+	is_read = w->staging && e->ops->read_cached(e, s->io.fd, w->staging, (uint32_t)s->nbytes,
+						    s->file_offset) == (int)s->nbytes;
+	if (!is_read)
+		return !return_to_scheduler(pl, w);
+	w->bytes = w->staging;
+	count_read(s);
+	return true;
 }
 
 /* ----------------------------------------------------------- streams in order */

@@ -237,29 +237,50 @@ static bool plan_whole(struct ds_window *w)
 
 	if (!ret && !w->nr_units && w->slot->codec->stream_begin)
 		return false;
-	w->is_planned = true;
 	w->kind = DS_WINDOW_UNITS;
 	if (ret)
 		fail_decode(w->slot, ret, 0, w->src_nbytes);
 	return true;
 }
 
-static void run_window(struct worker *me, struct ds_window *w)
+static bool has_idle(struct ds_workers *wk)
 {
-	struct ds_slot *s = w->slot;
+	bool has;
 
+	pthread_mutex_lock(&wk->lock);
+	has = wk->nr_idle;
+	pthread_mutex_unlock(&wk->lock);
+	return has;
+}
+
+/* True: its units are known now, and left for everybody. */
+static bool run_whole(struct worker *me, struct ds_window *w)
+{
+	if (!w->slot->codec->unit || !plan_whole(w)) {
+		decode_whole(me, w);
+		return false;
+	}
+	/* What this worker has just read is in its caches. */
+	if (w->is_late && !has_idle(me->pool)) {
+		decode_units(me, w);
+		return false;
+	}
+	return w->nr_units;
+}
+
+/* True: it wants more workers. */
+static bool run_window(struct worker *me, struct ds_window *w)
+{
 	if (ds_window_is_copied_in(w)) {
 		copy_in(w);
-		return;
+		return false;
 	}
 	switch (w->kind) {
 	case DS_WINDOW_COPY:
 		copy(w);
 		break;
 	case DS_WINDOW_WHOLE:
-		if (!s->codec->unit || !plan_whole(w))
-			decode_whole(me, w);
-		break;
+		return run_whole(me, w);
 	case DS_WINDOW_UNITS:
 		decode_units(me, w);
 		break;
@@ -269,6 +290,7 @@ static void run_window(struct worker *me, struct ds_window *w)
 	case DS_WINDOW_FETCH:
 		break; /* never comes here */
 	}
+	return false;
 }
 
 static struct ds_window *join(struct ds_workers *wk)
@@ -293,21 +315,29 @@ static bool leave(struct ds_workers *wk, struct ds_window *w)
 	return last;
 }
 
+/* When it comes again, for everybody, it has been read. */
+static bool is_unread(const struct ds_window *w)
+{
+	return w->is_late && w->kind == DS_WINDOW_WHOLE;
+}
+
 static void work_on(struct worker *me, struct ds_window *w)
 {
 	struct ds_workers *wk = me->pool;
 	struct ds_slot *s = w->slot;
-	bool was_planned = w->is_planned;
+	bool wants_more = false;
 
+	if (is_unread(w) && ds_slot_is_wanted(s) && !ds_window_read_late(w))
+		return;
 	if (ds_slot_touch_begin(s)) {
-		run_window(me, w);
+		wants_more = run_window(me, w);
 		/* Before the window can end: a request finishes only when nobody touches it. */
 		ds_pipeline_touch_end(s);
 	}
 	if (!leave(wk, w))
 		return;
-	if (!was_planned && w->is_planned && w->nr_units)
-		ds_workers_push(wk, w); /* once more, for everybody */
+	if (wants_more)
+		ds_workers_push(wk, w);
 	else
 		ds_window_worked(w);
 }

@@ -15,11 +15,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/thread.h"
 #include "base/util.h"
+#include "io/page_cache.h"
 
 /* Threads are the queue depth of direct and cold reads: 16 gain over 8, more hardly over 16. */
 #define MIN_WORKERS	16
@@ -158,8 +158,7 @@ static int result_of(ssize_t n)
 /* From the page cache only; -EAGAIN where that would have to wait. */
 static int read_cached(struct pool *p, struct ds_io_op *op)
 {
-	struct iovec iov = { op->buf, op->nbytes };
-	int res = result_of(preadv2(op->fd, &iov, 1, (off_t)op->offset, RWF_NOWAIT));
+	int res = ds_page_cache_read(&p->base, op->fd, op->buf, op->nbytes, op->offset);
 
 	if (res == -ENOSYS)
 		atomic_store_explicit(&p->has_no_nowait, true, memory_order_relaxed);
@@ -287,6 +286,7 @@ static const struct ds_io_engine_ops pool_ops = {
 	.destroy = pool_destroy,
 	.start = pool_start,
 	.cancel = pool_cancel,
+	.read_cached = ds_page_cache_read,
 };
 
 static int start_threads(struct pool *p, unsigned nr)

@@ -319,6 +319,7 @@ static const struct ds_io_engine_ops uring_ops = {
 	.destroy = uring_destroy,
 	.start = uring_start,
 	.cancel = uring_cancel,
+	.read_cached = ds_page_cache_read,
 	.is_cached = uring_is_cached,
 	.register_file = uring_register_file,
 	.unregister_file = uring_unregister_file,

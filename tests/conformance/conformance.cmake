@@ -41,4 +41,6 @@ endforeach()
 # Faults are the fake engine's alone.
 ds_conformance_test(device SOURCES test_device.c LIBS PkgConfig::DS_CMOCKA
 	BACKENDS fake_device fake_decoder fake_mixed)
+ds_conformance_test(late_read SOURCES test_late_read.c LIBS PkgConfig::DS_CMOCKA
+	BACKENDS cpu fake io_uring)
 ds_conformance_test(faults SOURCES test_faults.c LIBS PkgConfig::DS_CMOCKA BACKENDS fake)

@@ -68,12 +68,18 @@ struct fake_control {
 	uint64_t nbytes;
 	unsigned most_ops;
 	uint64_t most_nbytes;
+	enum fake_cache cache;
+	bool holds_cached;
+	unsigned nr_cached_held;
+	unsigned nr_hits;
+	unsigned nr_misses;
 	bool is_stopping;
 	bool has_engine;
 };
 
 struct fake_engine {
 	struct ds_io_engine base;
+	struct ds_io_engine_ops ops;
 	struct fake_control *ctl;
 	struct ds_io_config cfg;
 	pthread_t threads[MAX_THREADS];
@@ -415,17 +421,40 @@ static void fake_engine_destroy(struct ds_io_engine *base)
 	free(e);
 }
 
+/* How much of a range is cached. With the lock. */
+static uint32_t cached_nbytes(struct fake_control *ctl, uint32_t nbytes)
+{
+	enum fake_cache how = ctl->cache;
+
+	if (how == FAKE_CACHED_AT_RANDOM)
+		how = (enum fake_cache)random_below(&ctl->random, FAKE_CACHED_AT_RANDOM);
+	return how == FAKE_CACHED ? nbytes : how == FAKE_HALF_CACHED ? nbytes / 2 : 0;
+}
+
+static int fake_read_cached(struct ds_io_engine *base, int fd, void *buf, uint32_t nbytes,
+			    uint64_t offset)
+{
+	struct fake_control *ctl = ds_container_of(base, struct fake_engine, base)->ctl;
+	const struct ds_io_op op = { .opcode = DS_IO_READ, .fd = fd, .buf = buf, .offset = offset };
+	uint32_t there;
+
+	pthread_mutex_lock(&ctl->lock);
+	ctl->nr_cached_held++;
+	pthread_cond_broadcast(&ctl->held);
+	while (ctl->holds_cached)
+		pthread_cond_wait(&ctl->work, &ctl->lock);
+	ctl->nr_cached_held--;
+	there = cached_nbytes(ctl, nbytes);
+	ctl->nr_hits += there == nbytes;
+	ctl->nr_misses += there != nbytes;
+	pthread_mutex_unlock(&ctl->lock);
+	return there ? transfer(&op, there) : -EAGAIN;
+}
+
 static const struct ds_io_engine_ops fake_ops = {
 	.name = "fake",
 	.destroy = fake_engine_destroy,
 	.start = fake_start,
-};
-
-static const struct ds_io_engine_ops fake_ops_with_cancel = {
-	.name = "fake",
-	.destroy = fake_engine_destroy,
-	.start = fake_start,
-	.cancel = fake_cancel,
 };
 
 static int start_threads(struct fake_engine *e, unsigned n)
@@ -455,7 +484,10 @@ int fake_engine_create(const void *control, const struct ds_io_config *cfg,
 	REQUIRE_CMP(nr_threads, <=, MAX_THREADS);
 	e->ctl = ctl;
 	e->cfg = *cfg;
-	e->base.ops = setup->has_cancel ? &fake_ops_with_cancel : &fake_ops;
+	e->ops = fake_ops;
+	e->ops.cancel = setup->has_cancel ? fake_cancel : NULL;
+	e->ops.read_cached = setup->has_cache ? fake_read_cached : NULL;
+	e->base.ops = &e->ops;
 	e->base.nr_workers = nr_threads;
 	e->base.max_ops = setup->max_ops ? setup->max_ops : 64;
 	e->base.max_nbytes = setup->max_nbytes ? setup->max_nbytes : 8u << 20;
@@ -546,6 +578,51 @@ void fake_hold(struct fake_control *ctl, enum fake_gate gate)
 		;
 	pthread_cond_broadcast(&ctl->work);
 	pthread_mutex_unlock(&ctl->lock);
+}
+
+void fake_set_cache(struct fake_control *ctl, enum fake_cache cache)
+{
+	pthread_mutex_lock(&ctl->lock);
+	ctl->cache = cache;
+	pthread_mutex_unlock(&ctl->lock);
+}
+
+void fake_hold_cached(struct fake_control *ctl, bool is_held)
+{
+	pthread_mutex_lock(&ctl->lock);
+	ctl->holds_cached = is_held;
+	pthread_cond_broadcast(&ctl->work);
+	pthread_mutex_unlock(&ctl->lock);
+}
+
+void fake_wait_cached_held(struct fake_control *ctl, unsigned n)
+{
+	uint64_t deadline = ds_deadline_ns(WATCHDOG_NS);
+
+	pthread_mutex_lock(&ctl->lock);
+	while (ctl->nr_cached_held < n)
+		REQUIRE(ds_cond_wait_until(&ctl->held, &ctl->lock, deadline));
+	pthread_mutex_unlock(&ctl->lock);
+}
+
+unsigned fake_nr_hits(struct fake_control *ctl)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&ctl->lock);
+	n = ctl->nr_hits;
+	pthread_mutex_unlock(&ctl->lock);
+	return n;
+}
+
+unsigned fake_nr_misses(struct fake_control *ctl)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&ctl->lock);
+	n = ctl->nr_misses;
+	pthread_mutex_unlock(&ctl->lock);
+	return n;
 }
 
 void fake_wait_held(struct fake_control *ctl, unsigned n)

@@ -27,6 +27,7 @@ struct fake_setup {
 	unsigned max_ops;    /* 0: 64 */
 	uint64_t max_nbytes; /* 0: 8 MiB */
 	bool has_cancel;     /* the engine offers cancel() */
+	bool has_cache;	     /* and read_cached() */
 };
 
 /* One engine at a time belongs to a control. */
@@ -59,6 +60,25 @@ unsigned fake_release_newest(struct fake_control *ctl, unsigned n);
 /* Waits until at least n operations are held; aborts after a minute. */
 void fake_wait_held(struct fake_control *ctl, unsigned n);
 unsigned fake_held(struct fake_control *ctl);
+
+/* ------------------------------------------------------------- page cache */
+
+/* What read_cached() finds there. */
+enum fake_cache {
+	FAKE_CACHED,
+	FAKE_NOT_CACHED,
+	FAKE_HALF_CACHED,      /* of each range */
+	FAKE_CACHED_AT_RANDOM, /* one of the three, each time */
+};
+
+void fake_set_cache(struct fake_control *ctl, enum fake_cache cache);
+/* From now on, and until it is no longer held, read_cached() does not return. */
+void fake_hold_cached(struct fake_control *ctl, bool is_held);
+/* Waits until n threads are held there; aborts after a minute. */
+void fake_wait_cached_held(struct fake_control *ctl, unsigned n);
+/* How many ranges read_cached() has given as a whole, and how many not. */
+unsigned fake_nr_hits(struct fake_control *ctl);
+unsigned fake_nr_misses(struct fake_control *ctl);
 
 /* ----------------------------------------------------------------- faults */
 

@@ -127,6 +127,19 @@ static HRESULT check_destination(struct request *r)
 	return r->is_gpu ? check_gpu(r) : check_memory(r, size);
 }
 
+/* A transform is undone by the CPU, so it decodes too. */
+static void check_decoder(struct request *r)
+{
+	r->can_be_gpus =
+		r->is_gpu && !r->transform &&
+		r->desc.Options.CompressionFormat == DSTORAGE_COMPRESSION_FORMAT_GDEFLATE &&
+		gpu_can_decode(r->queue->gpu, r->read_nbytes, r->nbytes);
+	/* No threads are there for it, and the program is offered what the GPU does not take. */
+	r->must_be_gpus = r->can_be_gpus && r->is_custom;
+	if (r->must_be_gpus)
+		r->is_custom = false;
+}
+
 HRESULT request_check(struct request *r)
 {
 	bool is_file = r->desc.Options.SourceType == DSTORAGE_REQUEST_SOURCE_FILE;
@@ -149,6 +162,8 @@ HRESULT request_check(struct request *r)
 	r->read_nbytes = source_size(&r->desc);
 	if (r->is_gpu && r->queue->native_queue)
 		r->is_native = share_takes(gpu_share(r->queue->gpu), r);
+	if (!r->is_native)
+		check_decoder(r);
 	r->needs_staging =
 		(r->is_gpu && !r->is_native) || r->transform || (r->is_custom && is_file);
 	return S_OK;

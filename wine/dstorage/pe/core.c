@@ -30,6 +30,7 @@ static UINT64 staging_in_use;
 static LONG debug_flags;
 static LONG nr_files;
 static LONG has_space;
+static LONG64 decoding_nbytes;
 
 void *core_alloc(size_t nbytes)
 {
@@ -167,6 +168,25 @@ void core_fill_backend(uint64_t *staging_nbytes, uint32_t *decode_workers, uint3
 	*decode_workers = threads > 0 ? (uint32_t)(threads < 256 ? threads : 256) : 0;
 }
 
+struct core_gpu_decoding core_gpu_decoding(void)
+{
+	const char *name = "DS_WINE_GPU_DECODE";
+	struct core_gpu_decoding s = { .use_vulkan = true, .use_metacommand = true };
+
+	AcquireSRWLockShared(&settings_lock);
+	s.is_off = configuration.DisableGpuDecompression != 0;
+	s.use_metacommand = !configuration.DisableGpuDecompressionMetacommand;
+	ReleaseSRWLockShared(&settings_lock);
+	s.is_off |= is_variable(name, "off");
+	if (is_variable(name, "vulkan"))
+		s.use_metacommand = false;
+	if (is_variable(name, "metacommand"))
+		s.use_vulkan = false;
+	s.always = is_variable(name, "on") || is_variable(name, "vulkan") ||
+		   is_variable(name, "metacommand");
+	return s;
+}
+
 void core_file_opened(void)
 {
 	InterlockedIncrement(&nr_files);
@@ -294,4 +314,14 @@ void core_kick(void)
 		ReleaseSRWLockExclusive(&q->lock);
 	}
 	ReleaseSRWLockShared(&queues_lock);
+}
+
+void core_note_decoding(INT64 nbytes)
+{
+	InterlockedExchangeAdd64(&decoding_nbytes, nbytes);
+}
+
+UINT64 core_decoding_nbytes(void)
+{
+	return (UINT64)InterlockedExchangeAdd64(&decoding_nbytes, 0);
 }

@@ -4,7 +4,7 @@
  *
  * For each device of the program's: a ring of memory that the CPU fills and the GPU reads, a
  * copy queue of our own, and command lists that copy many requests at a time. Ring memory is
- * given back when the GPU has passed a fence of ours.
+ * given back when the GPU has passed a fence of ours. Where the GPU decodes, see decode.h.
  */
 #ifndef DSTORAGE_GPU_H
 #define DSTORAGE_GPU_H
@@ -38,6 +38,15 @@ struct share *gpu_share(const struct gpu *g);
 /* S_FALSE: no room now; when a range is given back, core_kick() tries again. */
 HRESULT gpu_take_range(struct gpu *g, UINT64 nbytes, struct gpu_range **out);
 void gpu_give_range(struct gpu *g, struct gpu_range *range);
+
+/* What the GPU can decode of GDeflate, g may be NULL; and whether it does so now, if it need not. */
+bool gpu_can_decode(const struct gpu *g, UINT64 stream_nbytes, UINT64 nbytes);
+bool gpu_wants_decode(struct gpu *g, UINT64 nbytes, bool must);
+DSTORAGE_COMPRESSION_SUPPORT gpu_support(const struct gpu *g, DSTORAGE_COMPRESSION_FORMAT format);
+
+/* The request's range has its stream: to be decoded, then copied. By the next gpu_flush_all(). */
+void gpu_decode(struct gpu *g, struct request *r);
+void gpu_forget_decoded(struct gpu *g, struct request *r);
 
 /* The request's range is filled: to be copied by the next gpu_flush_all(). */
 void gpu_copy(struct gpu *g, struct request *r);

@@ -303,20 +303,19 @@ static void STDMETHODCALLTYPE queue_Query(IDStorageQueue3 *iface, DSTORAGE_QUEUE
 static DSTORAGE_COMPRESSION_SUPPORT STDMETHODCALLTYPE
 queue_GetCompressionSupport(IDStorageQueue3 *iface, DSTORAGE_COMPRESSION_FORMAT format)
 {
+	const struct queue *q = impl(iface);
 	bool is_there = format == DSTORAGE_COMPRESSION_FORMAT_GDEFLATE ||
 			(format == DSTORAGE_COMPRESSION_FORMAT_ZSTD && unixlib_has_zstd());
 
 	if (!is_there)
 		return DSTORAGE_COMPRESSION_SUPPORT_NONE;
-	if (impl(iface)->gpu && format == DSTORAGE_COMPRESSION_FORMAT_GDEFLATE &&
-	    share_decodes(gpu_share(impl(iface)->gpu)))
+	if (!q->gpu)
+		return DSTORAGE_COMPRESSION_SUPPORT_CPU_FALLBACK;
+	if (format == DSTORAGE_COMPRESSION_FORMAT_GDEFLATE && share_decodes(gpu_share(q->gpu)))
 		return DSTORAGE_COMPRESSION_SUPPORT_GPU_FALLBACK |
 		       DSTORAGE_COMPRESSION_SUPPORT_CPU_FALLBACK |
 		       DSTORAGE_COMPRESSION_SUPPORT_USES_COMPUTE_QUEUE;
-	/* The CPU decodes. With a device, a copy queue brings the result to the GPU. */
-	return impl(iface)->gpu ? DSTORAGE_COMPRESSION_SUPPORT_CPU_FALLBACK |
-					  DSTORAGE_COMPRESSION_SUPPORT_USES_COPY_QUEUE
-				: DSTORAGE_COMPRESSION_SUPPORT_CPU_FALLBACK;
+	return gpu_support(q->gpu, format);
 }
 
 static IDStorageQueue3Vtbl queue_vtbl = {

@@ -13,7 +13,7 @@
  *		  not ready for the runtime
  *	READY     submitted; waits for staging memory, or for room in the Unix half
  *	READING   the Unix half has it
- *	PLACING   read; the pump, or the GPU, brings it to where it belongs
+ *	PLACING   read; the pump, or the GPU, decodes it and brings it to where it belongs
  *	OFFERED   the program decompresses it
  *
  * READING and PLACING are "busy": the runtime may touch the program's memory.
@@ -26,6 +26,7 @@
 
 #include "base/list.h"
 #include "dstorage/include/dstorage.h"
+#include "decode.h"
 
 struct file;
 struct gpu;
@@ -54,6 +55,10 @@ struct request {
 	bool is_custom;	    /* the program decompresses it */
 	bool is_native;	    /* the runtime brings it into the GPU's buffer itself; see share.h */
 	bool needs_staging; /* has to wait for staging memory before it starts */
+	bool can_be_gpus;   /* the GPU could decode it */
+	bool must_be_gpus;  /* and the CPU shall not */
+	bool is_gpus;	    /* the GPU decodes it: its range gets the stream */
+	bool is_cpus;	    /* counted as what the CPU has to decode */
 	bool is_handed_out; /* OFFERED, and the program has it */
 	bool is_cancelled;  /* to end as soon as nothing is under way for it */
 	UINT32 segment;	    /* index of the segment that it belongs to */
@@ -69,6 +74,7 @@ struct request {
 	UINT64 vk_buffer; /* is_native: where it goes, and the offset there */
 	UINT64 vk_offset;
 	UINT64 settle_value; /* of the GPU's fence, when its resource can be written there */
+	struct decode_place decoded;
 	struct file *file;
 	ID3D12Resource *resource;
 	struct fence_wait *wait;
@@ -157,6 +163,8 @@ bool queue_take_marker_slot(struct queue *q);
 void queue_add_request(struct queue *q, struct request *r);
 void queue_add_marker(struct queue *q, const struct marker *m);
 void queue_submit(struct queue *q);
+/* The CPU has decoded the request, or will not. */
+void queue_uncount_decoding(struct request *r);
 /* The request has ended, well, or with a failure; or cancelled, which is neither. */
 void queue_end_request(struct request *r, HRESULT hr);
 /* Fires what is due. Drops the lock meanwhile. */

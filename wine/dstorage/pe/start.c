@@ -24,7 +24,7 @@ static bool is_from_memory(const struct request *r)
 	return r->desc.Options.SourceType == DSTORAGE_REQUEST_SOURCE_MEMORY;
 }
 
-static bool is_raw(const struct request *r)
+static bool is_uncompressed(const struct request *r)
 {
 	return r->desc.Options.CompressionFormat == DSTORAGE_COMPRESSION_FORMAT_NONE;
 }
@@ -32,7 +32,7 @@ static bool is_raw(const struct request *r)
 /* The kernel reads raw files, and says EFAULT; all else is written by the runtime's threads. */
 static HRESULT check_written_memory(struct request *r)
 {
-	if (r->is_gpu || r->is_custom || (is_raw(r) && !is_from_memory(r)))
+	if (r->is_gpu || r->is_custom || (is_uncompressed(r) && !is_from_memory(r)))
 		return S_OK;
 	switch (memory_writable_kind(r->desc.Destination.Memory.Buffer, r->nbytes)) {
 	case MEMORY_WATCHED:
@@ -54,6 +54,16 @@ static HRESULT check_memory(struct request *r)
 	return check_written_memory(r);
 }
 
+/* Once: a request that has to wait for room keeps to its decoder. */
+static HRESULT choose_decoder(struct request *r)
+{
+	if (!r->can_be_gpus)
+		return S_OK;
+	r->is_gpus = gpu_wants_decode(r->queue->gpu, r->nbytes, r->must_be_gpus);
+	r->can_be_gpus = false;
+	return r->must_be_gpus && !r->is_gpus ? E_OUTOFMEMORY : S_OK;
+}
+
 /* Staging memory for what is read, for what arrives, and for what the GPU copies. */
 static HRESULT take_staging(struct request *r)
 {
@@ -72,7 +82,8 @@ static HRESULT take_staging(struct request *r)
 		}
 	}
 	if (hr == S_OK && r->is_gpu && !r->range)
-		hr = gpu_take_range(r->queue->gpu, r->nbytes, &r->range);
+		hr = gpu_take_range(r->queue->gpu, r->is_gpus ? r->read_nbytes : r->nbytes,
+				    &r->range);
 	return hr;
 }
 
@@ -92,13 +103,15 @@ static uint64_t address(const void *p)
 
 static void describe(const struct request *r, struct dsw_request *out)
 {
+	bool is_raw = r->is_custom || r->is_gpus;
+
 	*out = (struct dsw_request){
 		.cookie = address(r),
 		.source_nbytes = r->read_nbytes,
 		.destination = r->is_native ? r->vk_offset : address(arrival(r)),
 		.buffer = r->vk_buffer,
-		.destination_nbytes = r->is_custom ? r->read_nbytes : r->nbytes,
-		.format = r->is_custom ? DSW_FORMAT_NONE : r->desc.Options.CompressionFormat,
+		.destination_nbytes = is_raw ? r->read_nbytes : r->nbytes,
+		.format = is_raw ? DSW_FORMAT_NONE : r->desc.Options.CompressionFormat,
 		.name = r->name[0] ? address(r->name) : 0,
 	};
 	if (is_from_memory(r)) {
@@ -107,6 +120,15 @@ static void describe(const struct request *r, struct dsw_request *out)
 		out->file = r->file->unix_file;
 		out->source = r->desc.Source.File.Offset;
 	}
+}
+
+/* Until it is read; a request that finds no room comes here again. */
+static void count_decoding(struct request *r)
+{
+	if (r->is_cpus || r->is_gpus || r->is_custom || is_uncompressed(r))
+		return;
+	r->is_cpus = true;
+	core_note_decoding((INT64)r->nbytes);
 }
 
 enum verdict {
@@ -122,6 +144,8 @@ static enum verdict prepare(struct request *r)
 
 	if (SUCCEEDED(hr))
 		hr = check_memory(r);
+	if (SUCCEEDED(hr))
+		hr = choose_decoder(r);
 	if (SUCCEEDED(hr) && r->needs_staging) {
 		hr = take_staging(r);
 		if (hr == S_FALSE)
@@ -135,6 +159,7 @@ static enum verdict prepare(struct request *r)
 		custom_offer(r);
 		return DEALT_WITH;
 	}
+	count_decoding(r);
 	return START_IT;
 }
 

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* Changes with every change of this file: halves of different builds refuse each other. */
-#define DSW_VERSION 3
+#define DSW_VERSION 4
 
 enum dsw_code {
 	DSW_INIT,
@@ -35,6 +35,7 @@ enum dsw_code {
 	DSW_SHARE_OPEN,
 	DSW_SHARE_CLOSE,
 	DSW_SHARE_CHECK,
+	DSW_GDEFLATE_TILES,
 	DSW_NR_CODES,
 };
 
@@ -208,6 +209,26 @@ struct dsw_share_check {
 	uint64_t buffer;
 	uint64_t offset;
 	uint64_t nbytes;
+};
+
+/* A tile of a GDeflate stream. */
+struct dsw_tile {
+	uint32_t offset; /* in the stream; a multiple of 4, as the size is */
+	uint32_t nbytes;
+	uint32_t decoded_nbytes;
+};
+
+/*
+ * Checks a stream's header and its table of tiles, and lists the tiles: none passes the end of
+ * the stream, and together they decode to decoded_nbytes. What is in the tiles is not looked at.
+ */
+struct dsw_gdeflate_tiles {
+	uint64_t stream;
+	uint64_t stream_nbytes;
+	uint64_t decoded_nbytes;
+	uint64_t tiles; /* struct dsw_tile[max] */
+	uint32_t max;
+	uint32_t count; /* out */
 };
 
 #endif /* DSTORAGE_UNIX_CALLS_H */

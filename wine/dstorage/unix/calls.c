@@ -54,4 +54,5 @@ int32_t (*const __wine_unix_call_funcs[DSW_NR_CODES])(void *args) = {
 	[DSW_SHARE_OPEN] = unix_share_open,
 	[DSW_SHARE_CLOSE] = unix_share_close,
 	[DSW_SHARE_CHECK] = unix_share_check,
+	[DSW_GDEFLATE_TILES] = unix_gdeflate_tiles,
 };

@@ -59,6 +59,7 @@ int32_t unix_wait(void *args);
 int32_t unix_codec_bound(void *args);
 int32_t unix_codec_compress(void *args);
 int32_t unix_codec_decompress(void *args);
+int32_t unix_gdeflate_tiles(void *args);
 
 /* share.c */
 int32_t unix_share_watch(void *args);
