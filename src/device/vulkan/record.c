@@ -12,8 +12,6 @@ void ds_vk_record_attach(struct ds_vk_recorder *r, const struct ds_vk_api *vk,
 	memset(r, 0, offsetof(struct ds_vk_recorder, regions));
 	r->vk = vk;
 	r->commands = commands;
-	r->has_copies = false;
-	r->has_dispatches = false;
 	r->is_empty = true;
 }
 
@@ -88,6 +86,12 @@ void ds_vk_record_resume(struct ds_vk_recorder *r, bool can_compute)
 	memory_barrier(r, stages, writes, stages, reads | writes);
 }
 
+void ds_vk_record_enter(struct ds_vk_recorder *r)
+{
+	memory_barrier(r, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, VK_ACCESS_2_MEMORY_WRITE_BIT,
+		       VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT, shader_reads | shader_writes);
+}
+
 /* ------------------------------------------------------------ handing over */
 
 static const struct ds_vk_consumer everything = {
@@ -150,13 +154,6 @@ static void hand_over(struct ds_vk_recorder *r, const VkMemoryBarrier2 *memory)
 		r->vk->CmdPipelineBarrier2(r->commands, &info);
 	r->nr_buffers = 0;
 	r->nr_images = 0;
-}
-
-void ds_vk_record_enter(struct ds_vk_recorder *r)
-{
-	memory_barrier(r, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, VK_ACCESS_2_MEMORY_WRITE_BIT,
-		       VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT,
-		       VK_ACCESS_2_SHADER_STORAGE_READ_BIT | VK_ACCESS_2_SHADER_STORAGE_WRITE_BIT);
 }
 
 void ds_vk_record_copied(struct ds_vk_recorder *r)

@@ -96,10 +96,7 @@ void ds_vk_record_image(struct ds_vk_recorder *r, VkBuffer buffer, uint64_t offs
 			const struct ds_vk_image *layout, const struct ds_vk_handover *to);
 void ds_vk_record_release(struct ds_vk_recorder *r, VkBuffer buffer, uint64_t offset,
 			  uint64_t nbytes, uint32_t from_family, uint32_t to_family);
-/*
- * What was written is there for its consumers, or for the host and everything, among what is
- * submitted later. Leaves, and ends the command buffer.
- */
+/* What was written is there for its consumers, among what is submitted later. Leaves, and ends it. */
 VkResult ds_vk_record_end(struct ds_vk_recorder *r);
 /* Whether only some stages see it: then the queue's next commands begin with ds_vk_record_resume(). */
 bool ds_vk_record_is_narrow(const struct ds_vk_recorder *r);

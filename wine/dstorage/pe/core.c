@@ -137,37 +137,6 @@ bool core_is_strict(void)
 	return strict;
 }
 
-bool core_shares_device(void)
-{
-	/* The Vulkan layer's own switch, when it is found as an implicit one. */
-	return is_variable("DS_VULKAN_SHARE", "1");
-}
-
-uint32_t core_native_decode(void)
-{
-	bool is_off;
-
-	AcquireSRWLockShared(&settings_lock);
-	is_off = configuration.DisableGpuDecompression != 0;
-	ReleaseSRWLockShared(&settings_lock);
-	if (is_off || is_variable("DS_WINE_GPU_DECODE", "off"))
-		return DSW_DECODE_CPU;
-	return is_variable("DS_WINE_GPU_DECODE", "on") ? DSW_DECODE_GPU : DSW_DECODE_AUTO;
-}
-
-void core_fill_backend(uint64_t *staging_nbytes, uint32_t *decode_workers, uint32_t *buffered)
-{
-	INT32 threads;
-
-	AcquireSRWLockShared(&settings_lock);
-	threads = configuration.NumBuiltInCpuDecompressionThreads;
-	*buffered = configuration.ForceFileBuffering != 0;
-	*staging_nbytes =
-		ds_max_u64(ds_min_u64(staging_size, MAX_BACKEND_STAGING), MIN_BACKEND_STAGING);
-	ReleaseSRWLockShared(&settings_lock);
-	*decode_workers = threads > 0 ? (uint32_t)(threads < 256 ? threads : 256) : 0;
-}
-
 struct core_gpu_decoding core_gpu_decoding(void)
 {
 	const char *name = "DS_WINE_GPU_DECODE";
@@ -185,6 +154,39 @@ struct core_gpu_decoding core_gpu_decoding(void)
 	s.always = is_variable(name, "on") || is_variable(name, "vulkan") ||
 		   is_variable(name, "metacommand");
 	return s;
+}
+
+bool core_shares_device(void)
+{
+	/* The Vulkan layer's own switch, when it is found as an implicit one. */
+	return is_variable("DS_VULKAN_SHARE", "1");
+}
+
+uint32_t core_native_decode(void)
+{
+	bool is_off, is_on;
+
+	AcquireSRWLockShared(&settings_lock);
+	is_off = configuration.DisableGpuDecompression != 0;
+	ReleaseSRWLockShared(&settings_lock);
+	if (is_off || is_variable("DS_WINE_GPU_DECODE", "off"))
+		return DSW_DECODE_CPU;
+	is_on = is_variable("DS_WINE_GPU_DECODE", "on") ||
+		is_variable("DS_WINE_GPU_DECODE", "vulkan");
+	return is_on ? DSW_DECODE_GPU : DSW_DECODE_AUTO;
+}
+
+void core_fill_backend(uint64_t *staging_nbytes, uint32_t *decode_workers, uint32_t *buffered)
+{
+	INT32 threads;
+
+	AcquireSRWLockShared(&settings_lock);
+	threads = configuration.NumBuiltInCpuDecompressionThreads;
+	*buffered = configuration.ForceFileBuffering != 0;
+	*staging_nbytes =
+		ds_max_u64(ds_min_u64(staging_size, MAX_BACKEND_STAGING), MIN_BACKEND_STAGING);
+	ReleaseSRWLockShared(&settings_lock);
+	*decode_workers = threads > 0 ? (uint32_t)(threads < 256 ? threads : 256) : 0;
 }
 
 void core_file_opened(void)

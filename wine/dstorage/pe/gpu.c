@@ -34,8 +34,8 @@ struct gpu {
 	ID3D12Device *device;
 	ID3D12CommandQueue *queue;
 	ID3D12Fence *fence;
-	struct share *share;	 /* or NULL */
 	struct decoder *decoder; /* or NULL: the CPU decodes */
+	struct share *share;	 /* or NULL */
 
 	SRWLOCK lock; /* guards what follows */
 	UINT64 value; /* the last that the queue was told to signal */
@@ -97,10 +97,10 @@ static void free_batch_objects(struct batch *b)
 static void free_gpu(struct gpu *g)
 {
 	share_destroy(g->share);
+	decoder_destroy(g->decoder);
 	for (unsigned int i = 0; i < NR_BATCHES; i++)
 		free_batch_objects(&g->batches[i]);
 	free_batch_objects(&g->nothing);
-	decoder_destroy(g->decoder);
 	if (g->ring)
 		ID3D12Resource_Release(g->ring);
 	if (g->fence)
@@ -146,12 +146,12 @@ static HRESULT make_gpu(ID3D12Device *device, struct gpu **out)
 		free_gpu(g);
 		return hr;
 	}
+	g->decoder = decoder_create(device);
 	g->share = share_create(device);
 	if (g->share && FAILED(make_batch(device, &g->nothing))) {
 		share_destroy(g->share);
 		g->share = NULL;
 	}
-	g->decoder = decoder_create(device);
 	ds_list_push_back(&gpus, &g->link);
 	*out = g;
 	return S_OK;
