@@ -143,18 +143,6 @@ bool core_shares_device(void)
 	return is_variable("DS_VULKAN_SHARE", "1");
 }
 
-uint32_t core_native_decode(void)
-{
-	bool is_off;
-
-	AcquireSRWLockShared(&settings_lock);
-	is_off = configuration.DisableGpuDecompression != 0;
-	ReleaseSRWLockShared(&settings_lock);
-	if (is_off || is_variable("DS_WINE_GPU_DECODE", "off"))
-		return DSW_DECODE_CPU;
-	return is_variable("DS_WINE_GPU_DECODE", "on") ? DSW_DECODE_GPU : DSW_DECODE_AUTO;
-}
-
 void core_fill_backend(uint64_t *staging_nbytes, uint32_t *decode_workers, uint32_t *buffered)
 {
 	INT32 threads;
@@ -185,6 +173,16 @@ struct core_gpu_decoding core_gpu_decoding(void)
 	s.always = is_variable(name, "on") || is_variable(name, "vulkan") ||
 		   is_variable(name, "metacommand");
 	return s;
+}
+
+uint32_t core_native_decode(void)
+{
+	struct core_gpu_decoding s = core_gpu_decoding();
+
+	/* It has our own decoder, and no other. */
+	if (s.is_off || !s.use_vulkan)
+		return DSW_DECODE_CPU;
+	return s.always ? DSW_DECODE_GPU : DSW_DECODE_AUTO;
 }
 
 void core_file_opened(void)
