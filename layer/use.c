@@ -5,11 +5,16 @@
  * They call the layers below this one, under this layer's locks. Handles that the loader hands out
  * through its own functions it also prepares; here that is done as it asks layers to.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "layer.h"
+
+/* What is written of these structs has been there from the first: they only grow at their ends. */
+#define CONFIG_SIZE_0 (offsetof(struct ds_vulkan_config, why))
+#define DETAIL_SIZE_0 (offsetof(struct ds_vulkan_buffer_detail, device_address) + sizeof(uint64_t))
 
 struct ds_vulkan_use {
 	struct ds_list link; /* of the device's uses */
@@ -182,7 +187,7 @@ static ds_result use(VkDevice device, const struct ds_vulkan_user *user,
 	struct ds_vulkan_use *u;
 
 	if (!device || !user || user->size != sizeof(*user) || !user->on_destroy || !config ||
-	    config->size != sizeof(*config) || !out)
+	    config->size < CONFIG_SIZE_0 || !out)
 		return ret;
 	u = calloc(1, sizeof(*u));
 	if (!u)
@@ -301,13 +306,14 @@ static ds_result get_buffer(const struct ds_vulkan_use *u, VkBuffer handle,
 	uint32_t both = compute | family_bit(u->d, u->d->transfer);
 	struct layer_buffer b;
 
-	if (!out || out->size != sizeof(*out) || !layer_buffer_find(u->d, handle, &b))
+	if (!out || out->size < DETAIL_SIZE_0 || !layer_buffer_find(u->d, handle, &b))
 		return DS_ERR_INVALID_ARGUMENT;
 	/* Which family has an exclusive buffer is known where there is but one. */
 	if (b.is_protected ||
 	    (b.families ? !(b.families & compute) : !is_of_one_family(u->d->families)))
 		return DS_ERR_UNSUPPORTED;
-	*out = (struct ds_vulkan_buffer_detail)DS_VULKAN_BUFFER_DETAIL_INIT;
+	/* Their size is the caller's, who may be of another version. */
+	memset((char *)out + sizeof(out->size), 0, out->size - sizeof(out->size));
 	out->nbytes = b.nbytes;
 	out->usage = b.usage;
 	if (b.families && (b.families & both) == both)

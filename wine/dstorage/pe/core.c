@@ -137,6 +137,25 @@ bool core_is_strict(void)
 	return strict;
 }
 
+bool core_shares_device(void)
+{
+	/* The Vulkan layer's own switch, when it is found as an implicit one. */
+	return is_variable("DS_VULKAN_SHARE", "1");
+}
+
+void core_fill_backend(uint64_t *staging_nbytes, uint32_t *decode_workers, uint32_t *buffered)
+{
+	INT32 threads;
+
+	AcquireSRWLockShared(&settings_lock);
+	threads = configuration.NumBuiltInCpuDecompressionThreads;
+	*buffered = configuration.ForceFileBuffering != 0;
+	*staging_nbytes =
+		ds_max_u64(ds_min_u64(staging_size, MAX_BACKEND_STAGING), MIN_BACKEND_STAGING);
+	ReleaseSRWLockShared(&settings_lock);
+	*decode_workers = threads > 0 ? (uint32_t)(threads < 256 ? threads : 256) : 0;
+}
+
 struct core_gpu_decoding core_gpu_decoding(void)
 {
 	const char *name = "DS_WINE_GPU_DECODE";
@@ -156,37 +175,14 @@ struct core_gpu_decoding core_gpu_decoding(void)
 	return s;
 }
 
-bool core_shares_device(void)
-{
-	/* The Vulkan layer's own switch, when it is found as an implicit one. */
-	return is_variable("DS_VULKAN_SHARE", "1");
-}
-
 uint32_t core_native_decode(void)
 {
-	bool is_off, is_on;
+	struct core_gpu_decoding s = core_gpu_decoding();
 
-	AcquireSRWLockShared(&settings_lock);
-	is_off = configuration.DisableGpuDecompression != 0;
-	ReleaseSRWLockShared(&settings_lock);
-	if (is_off || is_variable("DS_WINE_GPU_DECODE", "off"))
+	/* It has our own decoder, and no other. */
+	if (s.is_off || !s.use_vulkan)
 		return DSW_DECODE_CPU;
-	is_on = is_variable("DS_WINE_GPU_DECODE", "on") ||
-		is_variable("DS_WINE_GPU_DECODE", "vulkan");
-	return is_on ? DSW_DECODE_GPU : DSW_DECODE_AUTO;
-}
-
-void core_fill_backend(uint64_t *staging_nbytes, uint32_t *decode_workers, uint32_t *buffered)
-{
-	INT32 threads;
-
-	AcquireSRWLockShared(&settings_lock);
-	threads = configuration.NumBuiltInCpuDecompressionThreads;
-	*buffered = configuration.ForceFileBuffering != 0;
-	*staging_nbytes =
-		ds_max_u64(ds_min_u64(staging_size, MAX_BACKEND_STAGING), MIN_BACKEND_STAGING);
-	ReleaseSRWLockShared(&settings_lock);
-	*decode_workers = threads > 0 ? (uint32_t)(threads < 256 ? threads : 256) : 0;
+	return s.always ? DSW_DECODE_GPU : DSW_DECODE_AUTO;
 }
 
 void core_file_opened(void)

@@ -125,6 +125,7 @@ static void describe(const struct request *r, struct dsw_request *out)
 /* Until it is read; a request that finds no room comes here again. */
 static void count_decoding(struct request *r)
 {
+	/* Who decodes what the runtime takes to the program's device is its own to say. */
 	if (r->is_cpus || r->is_gpus || r->is_native || r->is_custom || is_uncompressed(r))
 		return;
 	r->is_cpus = true;
