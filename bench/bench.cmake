@@ -6,4 +6,3 @@ ds_bench(bench_io SOURCES bench_io.c bench_bare.c bench_fio.c ${bench_common})
 ds_bench(bench_load SOURCES bench_load.c bench_corpus.c ${bench_common})
 ds_bench(bench_codec SOURCES bench_codec.c
 	LIBS $<$<BOOL:${DS_HAVE_LIBDEFLATE}>:PkgConfig::DS_LIBDEFLATE>)
-add_subdirectory(wine)

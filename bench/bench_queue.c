@@ -189,10 +189,10 @@ static void take_one(struct feeder *f, const struct ds_completion *c, uint64_t n
 		bench_hist_add(&f->hist, c->end_ns - c->submit_ns);
 }
 
-/* An eighth of the depth, so that the feeder does not wake for each single result. */
+/* A sixteenth of the depth, so that the feeder does not wake for each single result. */
 static uint32_t least_taken(const struct feeder *f)
 {
-	uint32_t min = (f->w->depth + 7) / 8;
+	uint32_t min = (f->w->depth + 15) / 16;
 
 	if (f->w->mode == BENCH_BATCHED || min > f->nr_in_flight)
 		min = f->nr_in_flight;

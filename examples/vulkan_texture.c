@@ -88,7 +88,10 @@ static int load(struct ds_queue *q, struct ds_file *file, const struct texture *
 	detail.image_width = t->extent.width;
 	detail.image_height = t->extent.height;
 	detail.nr_mips = t->nr_mips;
+	/* What a renderer would do with it: nothing else has to wait for the load. */
 	detail.new_layout = VK_IMAGE_LAYOUT_SHADER_READ_ONLY_OPTIMAL;
+	detail.stages = VK_PIPELINE_STAGE_2_FRAGMENT_SHADER_BIT;
+	detail.accesses = VK_ACCESS_2_SHADER_SAMPLED_READ_BIT;
 	r.source.kind = DS_LOCATION_FILE;
 	r.source.file = file;
 	r.source.nbytes = ds_vulkan_image_nbytes(&detail);

@@ -436,6 +436,8 @@ struct ds_completion {
 	uint64_t failed_nbytes;
 	const char *name;	       /* the request's */
 	uint64_t bytes_device_decoded; /* of bytes_transferred, decoded by the device */
+	/* Of those, by a decoder of the driver's that checks nothing; only where that was asked for. */
+	uint64_t bytes_driver_decoded;
 };
 #define DS_COMPLETION_INIT DS_INIT_(struct ds_completion)
 

@@ -87,6 +87,20 @@ enum {
 	DS_VULKAN_FEATURE_SUBGROUPS = 1u << 2,
 	/* The extension VK_EXT_external_memory_host. Without, staging memory is the driver's. */
 	DS_VULKAN_FEATURE_IMPORT = 1u << 3,
+	/*
+	 * The extension VK_NV_memory_decompression, with memoryDecompression, on a device whose
+	 * decompressionMethods have GDeflate. Without, DS_VULKAN_TRUSTED changes nothing.
+	 */
+	DS_VULKAN_FEATURE_DRIVER_DECODE = 1u << 4,
+};
+
+/* Of ds_vulkan_config. */
+enum {
+	/*
+	 * GDeflate may be decoded by the driver's own decompression, where it is decoded on the GPU and the
+	 * request's destination is DS_VULKAN_TRUSTED. Nothing else uses it.
+	 */
+	DS_VULKAN_USE_DRIVER_DECODE = 1u << 0,
 };
 
 /* A queue of the caller's. */
@@ -125,7 +139,7 @@ struct ds_vulkan_config {
 	struct ds_vulkan_queue compute_queue;  /* of a family with compute (or graphics too) */
 	struct ds_vulkan_queue transfer_queue; /* of a transfer-only family; optional */
 	uint32_t features;		       /* DS_VULKAN_FEATURE_* */
-	uint32_t reserved;
+	uint32_t flags;			       /* DS_VULKAN_USE_* */
 	void (*lock_queue)(void *user_data, VkQueue queue);
 	void (*unlock_queue)(void *user_data, VkQueue queue);
 	void *lock_user_data;
@@ -164,9 +178,20 @@ DS_API ds_result ds_make_vulkan_backend(const struct ds_backend_config *cfg,
  * parts of buffers that no request names. What is in it from before must have been waited for.
  *
  * When a request has ended COMPLETE its bytes are there for every command that is
- * submitted afterwards, and for those that wait for a fence of ds_vulkan_fence_create(), with any
- * stage and access: the caller needs no barrier of its own, but for the acquiring half of an ownership transfer
- * that it asked for.
+ * submitted afterwards, and for those that wait for a fence of ds_vulkan_fence_create(): the caller
+ * needs no barrier of its own, but for the acquiring half of an ownership transfer that it asked for.
+ * They are there for the stages and accesses that the detail names, and for all (those
+ * of the host too) if it names none. Naming them lets commands behind the load on the same queue begin before it
+ * has ended, where they have other stages.
+ *
+ *	stages	  VkPipelineStageFlags2 of the commands that use the bytes first; 0: all, and then
+ *		  accesses must be 0 too
+ *	accesses  VkAccessFlags2 of theirs; 0: all that these stages have
+ *
+ * They stand in a barrier as they are: what is valid there is Vulkan's to say. Stages that the
+ * queue of the backend's lacks (the commands are then on another one) count as 0. So they do
+ * with RELEASE: the acquiring barrier has them. Bytes that the host writes through the
+ * mapping need no barrier. Sources have no use for them.
  */
 enum {
 	DS_LOCATION_VULKAN_BUFFER = DS_LOCATION_DEVICE_FIRST,
@@ -188,8 +213,19 @@ enum {
 	 * when the families are the same, or with CONCURRENT.
 	 */
 	DS_VULKAN_RELEASE = 1u << 1,
+	/*
+	 * The caller vouches for the compressed bytes: they are as an encoder has made them. With
+	 * DS_VULKAN_USE_DRIVER_DECODE the driver may then decode them. It reports no errors, and
+	 * what it does with other bytes is undefined: it may write anywhere in the device's
+	 * memory. Only the stream's head is checked. ds_completion.bytes_driver_decoded tells whether it was so.
+	 */
+	DS_VULKAN_TRUSTED = 1u << 2,
 };
 
+/*
+ * With nbytes, usage and all else 0 but stages, accesses and the flag TRUSTED, it is a buffer of
+ * ds_vulkan_buffer_create(), of which the backend knows the rest.
+ */
 struct ds_vulkan_buffer_detail {
 	uint32_t size;
 	uint32_t flags;	 /* DS_VULKAN_* */
@@ -204,6 +240,8 @@ struct ds_vulkan_buffer_detail {
 	uint32_t memory_type;  /* of the memory bound to it; with mapped only */
 	uint32_t reserved;
 	uint64_t device_address; /* of the first byte; 0: it is asked for when needed */
+	uint64_t stages;	 /* who uses the bytes: see above */
+	uint64_t accesses;
 };
 #define DS_VULKAN_BUFFER_DETAIL_INIT DS_INIT_(struct ds_vulkan_buffer_detail)
 
@@ -257,6 +295,8 @@ struct ds_vulkan_image_detail {
 	uint32_t old_layout;   /* VkImageLayout */
 	uint32_t new_layout;   /* VkImageLayout; 0: SHADER_READ_ONLY_OPTIMAL */
 	uint32_t queue_family; /* for RELEASE */
+	uint64_t stages;       /* who uses the image, in new_layout: see above */
+	uint64_t accesses;
 };
 #define DS_VULKAN_IMAGE_DETAIL_INIT DS_INIT_(struct ds_vulkan_image_detail)
 
@@ -420,6 +460,8 @@ struct ds_vulkan_stats {
 	uint64_t device_memory_nbytes; /* that the backend itself holds now */
 	uint64_t mapped_targets; /* requests that the host wrote straight into device memory */
 	uint64_t staged_targets;
+	uint64_t driver_decodes; /* of `decodes`, by the driver's own decompression */
+	uint64_t driver_decoded_nbytes;
 };
 #define DS_VULKAN_STATS_INIT DS_INIT_(struct ds_vulkan_stats)
 

@@ -21,6 +21,8 @@ say() { echo "deps: $*"; }
 has_command() { command -v "$1" >/dev/null 2>&1; }
 has_module() { has_command pkg-config && pkg-config --exists "$1"; }
 has_file() { [ -e "$1" ]; }
+# Of the system's Python, which packages are for.
+has_python_module() { PATH=/usr/bin:$PATH python3 -c "import $1" 2>/dev/null; }
 
 has_compiler() { # compiler, language
 	has_command "$1" || return 1
@@ -78,6 +80,7 @@ build|optional|has_module libzstd|libzstd-dev|zstd|Zstandard codec
 build|optional|has_module liburing|liburing-dev|liburing|io_uring backend
 test|required|has_module cmocka|libcmocka-dev|cmocka|unit and conformance tests
 test|required|has_command python3|python3|python|checks of exported symbols and of includes
+test|optional|has_python_module numpy|python3-numpy|python-numpy|the Python package with numpy
 test|optional|has_compiler g++ c++|g++|gcc|tries the headers and the library from C++
 test|optional|has_command clang|clang|clang|second compiler, and fuzzing
 test|optional|has_fuzzer|$(clang_runtime_package)|compiler-rt|sanitizers and fuzzing with clang

@@ -19,7 +19,7 @@ if [ -z "$tool" ]; then
 	exit 77
 fi
 
-mapfile -t files < <(find include src tools examples tests bench fuzz wine -name '*.[ch]' | sort)
+mapfile -t files < <(find include src layer tools examples tests bench fuzz wine -name '*.[ch]' | sort)
 if [ "${1:-}" = --check ]; then
 	"$tool" --dry-run --Werror "${files[@]}"
 	echo "format: ${#files[@]} files are well"

@@ -27,6 +27,13 @@ for topic in backend manager safetensors decode; do
 	echo "== tests of $topic on the real driver"
 	CHECK_REAL_CUDA=1 timeout 120 "$build/test_gds_$topic" 2>&1 | tail -25
 done
+cmake --build "$build" --parallel "$(nproc)" --target ds_runtime fake_cuda >>"$build/log" 2>&1
+for part in core numpy torch; do
+	echo "== the Python package on the real driver: $part"
+	PYTHONPATH=python DS_RUNTIME_LIBRARY=$(find "$build" -name libds_runtime.so) DS_FAKE_CUDA=real \
+		DSTOOL="$build/dstool" CC=cc DS_INCLUDE=include \
+		timeout 120 python3 -B tests/python/test_ds_runtime.py "$part" 2>&1 | tail -12
+done
 measure() { # name, arguments...
 	local name=$1
 	shift

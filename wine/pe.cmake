@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Windows programs and DLLs beside the native build, whose compiler is another one.
 #
-# ds_pe_objects(VAR SOURCES ... [FLAGS ...])   compiles; VAR gets the objects
+# ds_pe_objects(VAR SOURCES ... [FLAGS ...] [NEEDS ...])   compiles; VAR gets the objects
 # ds_pe_dll(name DEF file OBJECTS ... [LIBS ...] [OUTPUT VAR])   marked as Wine's own
 # ds_pe_program(name OBJECTS ... [LIBS ...] [FOLDER f])
 set(DS_WINE_DIR "${PROJECT_BINARY_DIR}/wine")
@@ -16,11 +16,20 @@ set(DS_PE_FLAGS -std=gnu11 -O2 -D_WIN32_WINNT=0x0A00 -DCOBJMACROS
 if(DS_WERROR)
 	list(APPEND DS_PE_FLAGS -Werror)
 endif()
+# Vulkan's headers, without the rest of the system's beside them.
+if(DS_HAVE_VULKAN)
+	file(MAKE_DIRECTORY "${DS_WINE_DIR}/include")
+	foreach(folder IN ITEMS vulkan vk_video)
+		file(CREATE_LINK "${DS_VULKAN_INCLUDE}/${folder}" "${DS_WINE_DIR}/include/${folder}"
+			SYMBOLIC)
+	endforeach()
+	list(APPEND DS_PE_FLAGS -DVK_NO_PROTOTYPES= -isystem "${DS_WINE_DIR}/include")
+endif()
 # Nothing has to be installed beside them, and nothing of the build folder is in them.
 set(DS_PE_LINK_FLAGS -static-libgcc -s -Wl,--no-insert-timestamp)
 
 function(ds_pe_objects var)
-	cmake_parse_arguments(ARG "" "" "SOURCES;FLAGS" ${ARGN})
+	cmake_parse_arguments(ARG "" "" "SOURCES;FLAGS;NEEDS" ${ARGN})
 	set(objects "")
 	foreach(source IN LISTS ARG_SOURCES)
 		cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
@@ -29,7 +38,7 @@ function(ds_pe_objects var)
 		add_custom_command(OUTPUT "${object}"
 			COMMAND "${DS_MINGW_CC}" ${DS_PE_FLAGS} ${ARG_FLAGS}
 				-MMD -MF "${object}.d" -MT "${object}" -c "${source}" -o "${object}"
-			DEPENDS "${source}" DEPFILE "${object}.d" VERBATIM
+			DEPENDS "${source}" ${ARG_NEEDS} DEPFILE "${object}.d" VERBATIM
 			COMMENT "Building Windows object ${stem}")
 		list(APPEND objects "${object}")
 	endforeach()

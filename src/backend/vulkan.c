@@ -115,7 +115,7 @@ uint64_t ds_vulkan_image_nbytes(const struct ds_vulkan_image_detail *detail)
 {
 	struct ds_vulkan_image_detail d;
 
-	if (ds_copy_config(&d, sizeof(d), detail, sizeof(d)))
+	if (ds_copy_config(&d, sizeof(d), detail, offsetof(struct ds_vulkan_image_detail, stages)))
 		return 0;
 	return ds_vk_image_nbytes(&d);
 }
@@ -230,5 +230,6 @@ ds_result ds_vulkan_get_stats(struct ds_backend *be, struct ds_vulkan_stats *out
 	if (!d)
 		return DS_ERR_INVALID_ARGUMENT;
 	ds_vk_read_stats(d, &stats);
-	return ds_copy_out(out, &stats, sizeof(stats), sizeof(stats));
+	return ds_copy_out(out, &stats, sizeof(stats),
+			   offsetof(struct ds_vulkan_stats, driver_decodes));
 }

@@ -3,13 +3,15 @@
 #ifndef DS_BASE_COPY_STRUCT_H
 #define DS_BASE_COPY_STRUCT_H
 
+#include <stddef.h>
+
 #include "ds_runtime.h"
 
 /* The sizes of version 0.1: no caller was ever compiled with less. */
 #define DS_BACKEND_CONFIG_SIZE_0 sizeof(struct ds_backend_config)
 #define DS_QUEUE_CONFIG_SIZE_0	 sizeof(struct ds_queue_config)
 #define DS_REQUEST_SIZE_0	 sizeof(struct ds_request)
-#define DS_COMPLETION_SIZE_0	 sizeof(struct ds_completion)
+#define DS_COMPLETION_SIZE_0	 offsetof(struct ds_completion, bytes_driver_decoded)
 #define DS_STATS_SIZE_0		 sizeof(struct ds_stats)
 #define DS_FILE_INFO_SIZE_0	 sizeof(struct ds_file_info)
 

@@ -49,6 +49,8 @@ static void fill_completion(struct ds_slot *s, uint64_t word, bool was_submitted
 	c->path = path_of(s);
 	c->bytes_device_decoded =
 		atomic_load_explicit(&s->bytes_device_decoded, memory_order_relaxed);
+	c->bytes_driver_decoded =
+		atomic_load_explicit(&s->bytes_driver_decoded, memory_order_relaxed);
 	c->enqueue_ns = s->enqueue_ns;
 	if (was_submitted) {
 		c->submit_ns = atomic_load_explicit(&s->submit_ns, memory_order_relaxed);

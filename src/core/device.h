@@ -52,6 +52,7 @@ struct ds_device_op {
 	struct ds_device_op *next;
 	uintptr_t device_data[4];
 	enum ds_device_opcode opcode;
+	bool is_by_driver; /* DECODE: set by the device: decoded with no checks at all */
 	bool is_whole; /* PLACE, DECODE, FETCH: the whole of the target, in this one operation */
 	const struct ds_target *target;
 	void *host;		/* in staging memory, at any address */

@@ -207,6 +207,7 @@ static uint64_t commit(struct ds_queue *q, struct ds_slot *s, const struct ds_sl
 	atomic_store_explicit(&s->bytes_direct, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->bytes_peer, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->bytes_device_decoded, 0, memory_order_relaxed);
+	atomic_store_explicit(&s->bytes_driver_decoded, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->is_staged, false, memory_order_relaxed);
 	atomic_store_explicit(&s->error, DS_OK, memory_order_relaxed);
 	atomic_store_explicit(&s->is_published, false, memory_order_relaxed);

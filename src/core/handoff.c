@@ -81,6 +81,9 @@ static void handed_over(struct ds_device_op *op, ds_result result, int32_t code)
 		if (decodes)
 			atomic_fetch_add_explicit(&s->bytes_device_decoded, nbytes,
 						  memory_order_relaxed);
+		if (decodes && op->is_by_driver)
+			atomic_fetch_add_explicit(&s->bytes_driver_decoded, nbytes,
+						  memory_order_relaxed);
 	}
 	ds_pipeline_touch_end(s);
 	after_placing(w);

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "base/clock.h"
 #include "core/queue.h"
 #include "core/result.h"
 
@@ -38,7 +39,7 @@ static struct ds_op *make_later_op(struct ds_pipeline *pl, struct ds_slot *s, ui
 	op->slot = s;
 	op->window = NULL;
 	op->is_head = false;
-	op->start_ns = 0;
+	op->cold_span = DS_COLD_NO_SPAN;
 	op->retries = 0;
 	op->wanted = nbytes;
 	op->skipped = 0;
@@ -138,7 +139,7 @@ static enum ds_issue issue_straight(struct ds_pipeline *pl, struct ds_slot *s,
 				    struct ds_batch *batch, uint64_t offset, void *memory,
 				    uint64_t nbytes, bool is_direct)
 {
-	enum ds_cold cold = DS_COLD_NONE;
+	struct ds_cold_pick cold = { .span = DS_COLD_NO_SPAN };
 	struct ds_op *op;
 
 	/* Counted until the operation is done: until then the memory is not the caller's. */
@@ -147,8 +148,10 @@ static enum ds_issue issue_straight(struct ds_pipeline *pl, struct ds_slot *s,
 	if (is_direct && s->io.finds_cached && !s->is_write)
 		cold = ds_cold_choose(pl, s, offset, nbytes);
 	op = make_op(pl, s, batch, offset, memory, (uint32_t)nbytes,
-		     is_direct && cold != DS_COLD_BUFFERED);
-	ds_cold_start(pl, op, cold);
+		     is_direct && !cold.is_buffered);
+	op->cold_span = cold.span;
+	if (cold.span != DS_COLD_NO_SPAN)
+		ds_cold_start(pl, cold.span, ds_now_ns());
 	s->issued += nbytes;
 	return more_or_last(s);
 }

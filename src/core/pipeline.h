@@ -44,21 +44,37 @@
 /* The largest head of a stream of units: GDeflate's 65535 tiles. */
 #define DS_STREAM_HEAD_NBYTES DS_CODEC_MAX_HEAD_NBYTES
 
-/* How the next part of a stream that is not cached is read. */
-enum ds_cold {
-	DS_COLD_NONE, /* no stream, or cached: as ever */
-	DS_COLD_DIRECT,
-	DS_COLD_BUFFERED,
-	DS_COLD_COUNT,
+/* What an operation of a stream that is not cached belongs to. */
+enum ds_cold_span {
+	DS_COLD_NO_SPAN = -1,
+	DS_COLD_EVEN_TURN,
+	DS_COLD_ODD_TURN,
+	DS_COLD_TRY_DIRECT,
+	DS_COLD_TRY_BUFFERED,
+	DS_COLD_SPANS,
 };
 
-/* See cold_choice.c. */
+/* See cold_choice.c. All zero is a valid start. */
 struct ds_cold_choice {
-	enum ds_cold now;
-	bool is_turn;			    /* the better one's, and no try */
-	uint64_t left_nbytes;		    /* of it */
-	uint64_t settling_nbytes;	    /* that are not measured */
-	uint64_t ns_per_mib[DS_COLD_COUNT]; /* 0: not known */
+	bool has_begun;
+	enum ds_cold_span span; /* of the operations that are made now */
+	uint64_t left_nbytes;	/* of it */
+	unsigned nr_turns;
+	bool is_buffered;		 /* this turn */
+	uint64_t turn_nbytes;		 /* its length; 0 before the first decision */
+	uint64_t last_ns;		 /* the last operation of any span was done */
+	unsigned nr_open[DS_COLD_SPANS]; /* operations under way */
+	/* The tries of this time. */
+	bool is_undecided;
+	uint64_t begin_ns;		 /* what was made before them is done; 0: it is not */
+	uint64_t end_ns[DS_COLD_SPANS];	 /* 0: has not ended */
+	uint64_t idle_ns[DS_COLD_SPANS]; /* the caller wanted nothing */
+};
+
+/* How an operation shall be made. */
+struct ds_cold_pick {
+	enum ds_cold_span span;
+	bool is_buffered;
 };
 
 /* One operation of the engine. The pipeline's lock guards the free list and is_out. */
@@ -76,8 +92,7 @@ struct ds_op {
 	uint32_t done_nbytes;
 	uint32_t retries;
 	bool is_head; /* reads the head of a stream */
-	enum ds_cold cold;
-	uint64_t start_ns; /* 0: is not measured */
+	enum ds_cold_span cold_span;
 };
 
 enum ds_window_kind {
@@ -249,11 +264,11 @@ enum ds_issue ds_issue_next(struct ds_pipeline *pl, struct ds_slot *s, struct ds
 /* cold_choice.c; with the lock. */
 
 /* How to read bytes of a file whose way is ours to choose. */
-enum ds_cold ds_cold_choose(struct ds_pipeline *pl, struct ds_slot *s, uint64_t offset,
-			    uint64_t nbytes);
-/* An operation was made so, and is done. */
-void ds_cold_start(struct ds_pipeline *pl, struct ds_op *op, enum ds_cold how);
-void ds_cold_done(struct ds_pipeline *pl, struct ds_op *op, uint64_t now_ns);
+struct ds_cold_pick ds_cold_choose(struct ds_pipeline *pl, struct ds_slot *s, uint64_t offset,
+				   uint64_t nbytes);
+/* An operation of a span was made, and is done. */
+void ds_cold_start(struct ds_pipeline *pl, enum ds_cold_span span, uint64_t now_ns);
+void ds_cold_done(struct ds_pipeline *pl, enum ds_cold_span span, uint64_t now_ns);
 
 /* io_done.c */
 

@@ -122,6 +122,7 @@ struct ds_slot {
 	_Atomic uint64_t bytes_direct;	       /* of bytes_read, by O_DIRECT */
 	_Atomic uint64_t bytes_peer;	       /* of bytes_read, straight to a device */
 	_Atomic uint64_t bytes_device_decoded; /* of bytes_delivered, decoded by the device */
+	_Atomic uint64_t bytes_driver_decoded; /* of these, with no checks at all */
 	atomic_bool is_staged;
 	atomic_int error; /* ds_result of the first failure; its winner writes the next fields */
 	int failed_errno;

@@ -4,6 +4,7 @@
  *
  *	uring.c		the engine: sharding, cancelling, files and memory
  *	uring_worker.c	a worker: its ring, its loop
+ *	uring_batch.c	how many completions it waits for at once
  *	uring_probe.c	is it there, and if not why
  *
  * Each worker thread makes its ring and is the only one to touch it. Operations wait
@@ -18,6 +19,7 @@
 #include <stdatomic.h>
 
 #include "io/uring.h"
+#include "io/uring_batch.h"
 
 #define DS_URING_FILES	       4096 /* slots of registered files */
 #define DS_URING_BUFFERS       64   /* slots of registered memory; 0 is the staging memory */
@@ -87,6 +89,7 @@ struct uring_worker {
 	bool has_fixed_files;
 	unsigned in_flight;
 	uint64_t bytes_in_flight;
+	struct ds_uring_batch batch;
 	struct uring_region regions[DS_URING_BUFFERS];
 	unsigned nr_regions; /* slots above are empty */
 };

@@ -11,7 +11,7 @@
  * A loaded ring waits for several completions at once, for LOADED_WAIT_NS at most, and is woken for
  * several operations only: single ones it takes along with the next completions, which are
  * near. So a full queue costs one wake-up and one system call for a batch, not for each
- * operation. Batches are small against what is in flight, or fast disks would run dry.
+ * operation; uring_batch.c chooses its size.
  */
 #include <errno.h>
 #include <limits.h>
@@ -21,20 +21,19 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/thread.h"
 #include "base/util.h"
 #include "io/page_cache.h"
 #include "io/uring_priv.h"
 
-#define MAX_REAP	 64
+#define MAX_REAP       64
 /* Under load, several completions are waited for at once, but not longer than this. */
-#define LOADED_OPS	 16
-#define LOADED_WAIT_NS	 1000000
-#define LOADED_WAIT_PART 8 /* of what is in flight */
+#define LOADED_WAIT_NS 1000000
 /* Waiting operations for which a loaded ring is woken. */
-#define LOADED_WAKE	 8
+#define LOADED_WAKE    8
 /* Not at all. */
-#define NEVER		 UINT_MAX
+#define NEVER	       UINT_MAX
 
 #ifndef IORING_SETUP_SUBMIT_ALL
 #define IORING_SETUP_SUBMIT_ALL (1U << 7)
@@ -297,7 +296,7 @@ static struct ds_io_op *take(struct uring_worker *w, struct uring_command **comm
 	}
 	*tail = NULL;
 	/* What is pushed from here on wakes us, unless we could not take it anyway. */
-	w->wake_at = w->first ? NEVER : nr < LOADED_OPS ? 1 : LOADED_WAKE;
+	w->wake_at = w->first ? NEVER : nr < DS_URING_LOADED_OPS ? 1 : LOADED_WAKE;
 	*stop = w->is_stopping;
 	pthread_mutex_unlock(&w->lock);
 	return first;
@@ -323,10 +322,10 @@ static void enter(struct uring_worker *w)
 {
 	struct __kernel_timespec ts = { .tv_nsec = LOADED_WAIT_NS };
 	struct io_uring_cqe *cqe;
-	unsigned nr = w->in_flight / LOADED_WAIT_PART;
+	unsigned nr = ds_uring_batch_size(&w->batch, w->in_flight);
 
 	/* Errors (a signal, no memory just now) leave everything where it is: come again. */
-	if (w->has_timeout && w->in_flight >= LOADED_OPS)
+	if (w->has_timeout && nr > 1)
 		io_uring_submit_and_wait_timeout(&w->ring, &cqe, nr, &ts, NULL);
 	else
 		io_uring_submit_and_wait(&w->ring, 1);
@@ -377,12 +376,26 @@ static void report(struct uring_worker *w, const struct reaped *done, unsigned n
 	cfg->batch_end();
 }
 
+static void wait_and_report(struct uring_worker *w)
+{
+	unsigned in_flight = w->in_flight, nr, nr_done = 0;
+	uint64_t before = w->bytes_in_flight;
+	struct reaped done[MAX_REAP];
+
+	enter(w);
+	while ((nr = reap(w, done))) {
+		report(w, done, nr);
+		nr_done += nr;
+	}
+	if (in_flight >= DS_URING_LOADED_OPS)
+		ds_uring_batch_done(&w->batch, in_flight, nr_done, before - w->bytes_in_flight,
+				    ds_now_ns());
+}
+
 static void loop(struct uring_worker *w)
 {
-	struct reaped done[MAX_REAP];
 	struct uring_command *c, *next;
 	struct ds_io_op *ops;
-	unsigned nr;
 	bool stop;
 
 	for (;;) {
@@ -396,9 +409,7 @@ static void loop(struct uring_worker *w)
 			break;
 		if (!stop)
 			arm_wake(w);
-		enter(w);
-		while ((nr = reap(w, done)))
-			report(w, done, nr);
+		wait_and_report(w);
 	}
 }
 

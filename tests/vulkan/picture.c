@@ -7,10 +7,9 @@
 
 #define CHECK(call) REQUIRE_CMP((call), ==, VK_SUCCESS)
 
-/* A function of the device. */
 #define FN(p, name) PFN_vk##name name = (PFN_vk##name)device_function(&(p)->handles, "vk" #name)
 
-static PFN_vkVoidFunction device_function(const struct ds_vulkan_handles *h, const char *name)
+PFN_vkVoidFunction device_function(const struct ds_vulkan_handles *h, const char *name)
 {
 	PFN_vkGetDeviceProcAddr get = (PFN_vkGetDeviceProcAddr)h->get_instance_proc_addr(
 		h->instance, "vkGetDeviceProcAddr");
@@ -74,12 +73,7 @@ void picture_destroy(struct picture *p)
 
 /* ---------------------------------------------------------------- commands */
 
-struct commands {
-	VkCommandPool pool;
-	VkCommandBuffer buffer;
-};
-
-static struct commands begin(struct picture *p)
+struct commands picture_begin(struct picture *p)
 {
 	const VkCommandPoolCreateInfo pool = {
 		.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
@@ -104,7 +98,7 @@ static struct commands begin(struct picture *p)
 	return c;
 }
 
-static void submit(struct picture *p, struct rig *g, struct commands *c)
+void picture_submit(struct picture *p, struct rig *g, struct commands *c)
 {
 	const VkCommandBufferSubmitInfo commands = {
 		.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO,
@@ -164,14 +158,14 @@ void picture_clear(struct picture *p, struct rig *g, VkImageLayout layout, float
 	const VkClearColorValue color = { .float32 = { value, value, value, value } };
 	const VkImageSubresourceRange range = { VK_IMAGE_ASPECT_COLOR_BIT, 0, p->nr_mips, 0,
 						p->nr_layers };
-	struct commands c = begin(p);
+	struct commands c = picture_begin(p);
 	FN(p, CmdClearColorImage);
 
 	transition(p, &c, VK_IMAGE_LAYOUT_UNDEFINED, VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL);
 	CmdClearColorImage(c.buffer, p->image, VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL, &color, 1,
 			   &range);
 	transition(p, &c, VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL, layout);
-	submit(p, g, &c);
+	picture_submit(p, g, &c);
 }
 
 static uint32_t mip_of(uint32_t extent, uint32_t mip)
@@ -200,7 +194,7 @@ uint8_t *picture_read(struct picture *p, struct rig *g, uint32_t mip, uint32_t l
 		.memoryBarrierCount = 1,
 		.pMemoryBarriers = &memory,
 	};
-	struct commands c = begin(p);
+	struct commands c = picture_begin(p);
 	uint8_t *bytes = malloc(nbytes);
 	FN(p, CmdCopyImageToBuffer);
 	FN(p, CmdPipelineBarrier2);
@@ -213,7 +207,7 @@ uint8_t *picture_read(struct picture *p, struct rig *g, uint32_t mip, uint32_t l
 			     1, &region);
 	CmdPipelineBarrier2(c.buffer, &to_host);
 	transition(p, &c, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL, layout);
-	submit(p, g, &c);
+	picture_submit(p, g, &c);
 	memcpy(bytes, buf.mapped, nbytes);
 	ds_vulkan_buffer_destroy(g->be, &buf);
 	return bytes;

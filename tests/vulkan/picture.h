@@ -13,6 +13,18 @@ struct picture {
 	uint32_t width, height, depth, nr_mips, nr_layers;
 };
 
+/* A function of the device. */
+PFN_vkVoidFunction device_function(const struct ds_vulkan_handles *h, const char *name);
+
+struct commands {
+	VkCommandPool pool;
+	VkCommandBuffer buffer;
+};
+/* Commands of the test's own; of the picture nothing but the handles is used. */
+struct commands picture_begin(struct picture *p);
+/* On the backend's queue; returns when they are done. */
+void picture_submit(struct picture *p, struct rig *g, struct commands *c);
+
 void picture_create(struct picture *p, struct rig *g, VkFormat format, VkExtent3D extent,
 		    uint32_t nr_mips, uint32_t nr_layers);
 void picture_destroy(struct picture *p);

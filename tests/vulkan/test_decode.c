@@ -285,6 +285,36 @@ static void by_choice(void)
 	rig_close(&g);
 }
 
+/* A GPU that has subgroups of 64 only gets the shader that has no use for them. */
+static void by_subgroups_of_64(void)
+{
+	struct ds_vulkan_config v = way(DS_VULKAN_DECODE_GPU, DS_VULKAN_PATH_AUTO);
+	struct ds_vulkan_device_info info = DS_VULKAN_DEVICE_INFO_INIT;
+	struct ds_vulkan_buffer buf;
+	struct ds_file *file;
+	struct ds_request r;
+	struct stream st;
+	struct rig g;
+
+	atomic_store(&watch.subgroup_size, 64);
+	rig_open(&g, &v, NULL);
+	REQUIRE_OK(ds_vulkan_get_device_info(g.be, &info));
+	REQUIRE_CMP(info.subgroup_min, ==, 64);
+	REQUIRE_CMP(info.decode, ==, DS_VULKAN_DECODE_GPU);
+	REQUIRE_CMP(info.decode_is_native, ==, 0);
+	buf = rig_buffer(&g, 100000);
+	REQUIRE(stream_make(&st, DS_CODEC_GDEFLATE, 100000, 7));
+	file = stream_file(&g, &st, 0, 0);
+	r = decode_to(file, 0, &st, DS_CODEC_GDEFLATE, &buf, 0);
+	REQUIRE_CMP(run_ok(g.q, &r).bytes_device_decoded, ==, 100000);
+	rig_require_pattern(&g, &buf, 0, 100000, 7, 0);
+	atomic_store(&watch.subgroup_size, 0);
+	ds_file_close(file);
+	ds_vulkan_buffer_destroy(g.be, &buf);
+	stream_free(&st);
+	rig_close(&g);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct rig_entry tests[] = {
@@ -295,6 +325,7 @@ int main(int argc, char **argv)
 		RIG_TEST(larger_than_a_window),
 		RIG_TEST(many_in_a_dispatch),
 		RIG_TEST(damaged),
+		RIG_TEST(by_subgroups_of_64),
 		RIG_TEST(by_choice),
 	};
 

@@ -514,7 +514,7 @@ static void bad_configurations(void)
 	REFUSE(compute_queue.queue, NULL);
 	REFUSE(features, DS_VULKAN_FEATURE_DECODE);
 	REFUSE(unlock_queue, NULL);
-	REFUSE(reserved, 1);
+	REFUSE(flags, 2);
 #undef REFUSE
 	v = (struct ds_vulkan_config)DS_VULKAN_CONFIG_INIT;
 	REQUIRE_RESULT(ds_make_vulkan_backend(NULL, &v, NULL), DS_ERR_INVALID_ARGUMENT);

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ds_gdeflate.h"
 #include "support/require.h"
 
-#define MAX_DEVICES 4
-#define MAX_WAITS   8
+#define MAX_DEVICES  4
+#define MAX_WAITS    8
+#define MAX_BARRIERS 64
 
 struct watch watch = { .submits_left = -1 };
 
@@ -31,6 +33,12 @@ static struct {
 	PFN_vkDestroySemaphore DestroySemaphore;
 	PFN_vkSignalSemaphore SignalSemaphore;
 	PFN_vkGetPhysicalDeviceQueueFamilyProperties GetPhysicalDeviceQueueFamilyProperties;
+	PFN_vkGetPhysicalDeviceProperties2 GetPhysicalDeviceProperties2;
+	PFN_vkGetPhysicalDeviceFeatures2 GetPhysicalDeviceFeatures2;
+	PFN_vkEnumerateDeviceExtensionProperties EnumerateDeviceExtensionProperties;
+	PFN_vkCreateFence CreateFence;
+	PFN_vkWaitForFences WaitForFences;
+	PFN_vkDestroyFence DestroyFence;
 	PFN_vkGetDeviceQueue GetDeviceQueue;
 	PFN_vkCreateCommandPool CreateCommandPool;
 	PFN_vkCreateBuffer CreateBuffer;
@@ -177,6 +185,131 @@ static void keep_libraries(void)
 
 #define LOAD(device, name) next.name = (PFN_vk##name)next.GetDeviceProcAddr(device, "vk" #name)
 
+/* ------------------------------------------------------- driver decode */
+
+/*
+ * The device does not know the extension, so nothing of it gets there: neither structs nor names nor the
+ * command.
+ */
+static bool get_driver_properties(VkPhysicalDeviceProperties2 *out)
+{
+	VkPhysicalDeviceMemoryDecompressionPropertiesNV *p = out->pNext;
+
+	if (!p || p->sType != VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_DECOMPRESSION_PROPERTIES_NV)
+		return false;
+	REQUIRE(atomic_load(&watch.has_driver_decode) && !p->pNext);
+	p->decompressionMethods = atomic_load(&watch.lacks_gdeflate)
+					  ? 0
+					  : VK_MEMORY_DECOMPRESSION_METHOD_GDEFLATE_1_0_BIT_NV;
+	p->maxDecompressionIndirectCount = 1;
+	return true;
+}
+
+static VKAPI_ATTR void VKAPI_CALL get_features(VkPhysicalDevice physical,
+					       VkPhysicalDeviceFeatures2 *out)
+{
+	VkPhysicalDeviceMemoryDecompressionFeaturesNV *f = out->pNext;
+
+	if (!f || f->sType != VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_DECOMPRESSION_FEATURES_NV) {
+		next.GetPhysicalDeviceFeatures2(physical, out);
+		return;
+	}
+	REQUIRE(atomic_load(&watch.has_driver_decode) && !f->pNext);
+	f->memoryDecompression = VK_TRUE;
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL list_extensions(VkPhysicalDevice physical, const char *layer,
+						      uint32_t *nr, VkExtensionProperties *out)
+{
+	uint32_t room = *nr;
+	VkResult result;
+
+	if (!atomic_load(&watch.has_driver_decode))
+		return next.EnumerateDeviceExtensionProperties(physical, layer, nr, out);
+	if (out)
+		*nr = room - 1;
+	result = next.EnumerateDeviceExtensionProperties(physical, layer, nr, out);
+	if (out)
+		out[*nr] = (VkExtensionProperties){ VK_NV_MEMORY_DECOMPRESSION_EXTENSION_NAME, 1 };
+	(*nr)++;
+	return result;
+}
+
+/* What the device is created with, less the extension; it comes with its feature or not at all. */
+struct stripped {
+	VkDeviceCreateInfo info;
+	VkPhysicalDeviceFeatures2 features;
+	const char *names[16];
+};
+
+static void strip(struct stripped *s, const VkDeviceCreateInfo *info)
+{
+	const VkPhysicalDeviceFeatures2 *f = info->pNext;
+	const VkPhysicalDeviceMemoryDecompressionFeaturesNV *own = f->pNext;
+	bool has_feature =
+		own->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_DECOMPRESSION_FEATURES_NV;
+	bool has_name = false;
+
+	s->info = *info;
+	s->features = *f;
+	s->info.pNext = &s->features;
+	s->info.ppEnabledExtensionNames = s->names;
+	s->info.enabledExtensionCount = 0;
+	REQUIRE_CMP(info->enabledExtensionCount, <=, 16);
+	for (uint32_t i = 0; i < info->enabledExtensionCount; i++) {
+		const char *name = info->ppEnabledExtensionNames[i];
+
+		if (!strcmp(name, VK_NV_MEMORY_DECOMPRESSION_EXTENSION_NAME))
+			has_name = true;
+		else
+			s->names[s->info.enabledExtensionCount++] = name;
+	}
+	REQUIRE(has_feature == has_name);
+	if (!has_feature)
+		return;
+	REQUIRE(own->memoryDecompression && atomic_load(&watch.has_driver_decode));
+	s->features.pNext = own->pNext;
+	atomic_fetch_add(&watch.driver_devices, 1);
+}
+
+/* Where the device's addresses are pointers. What is no tile leaves anything at all. */
+static void decompress(const VkDecompressMemoryRegionNV *r)
+{
+	void *dst = (void *)(uintptr_t)r->dstAddress;
+	struct ds_gdeflate_decoder *dec;
+
+	REQUIRE(r->srcAddress && r->srcAddress % 4 == 0 && r->dstAddress && r->dstAddress % 4 == 0);
+	REQUIRE(r->compressedSize && r->decompressedSize && r->decompressedSize <= 65536);
+	REQUIRE_CMP(r->decompressionMethod, ==, VK_MEMORY_DECOMPRESSION_METHOD_GDEFLATE_1_0_BIT_NV);
+	REQUIRE(!ds_gdeflate_decoder_create(&dec));
+	if (ds_gdeflate_decode_tile(dec, (const void *)(uintptr_t)r->srcAddress, r->compressedSize,
+				    dst, r->decompressedSize)) {
+		memset(dst, 0xee, r->decompressedSize);
+		atomic_fetch_add(&watch.driver_regions_bad, 1);
+	}
+	ds_gdeflate_decoder_destroy(dec);
+	atomic_fetch_add(&watch.driver_regions, 1);
+}
+
+/* Of a GPU with other subgroups. */
+static VKAPI_ATTR void VKAPI_CALL get_properties(VkPhysicalDevice physical,
+						 VkPhysicalDeviceProperties2 *out)
+{
+	uint32_t size = atomic_load(&watch.subgroup_size);
+
+	if (get_driver_properties(out))
+		return;
+	next.GetPhysicalDeviceProperties2(physical, out);
+	for (VkBaseOutStructure *s = out->pNext; s && size; s = s->pNext) {
+		VkPhysicalDeviceVulkan13Properties *p = (void *)s;
+
+		if (s->sType != VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_PROPERTIES)
+			continue;
+		p->minSubgroupSize = size;
+		p->maxSubgroupSize = size;
+	}
+}
+
 /* ------------------------------------------------------- more queues */
 
 static VKAPI_ATTR void VKAPI_CALL get_families(VkPhysicalDevice physical, uint32_t *nr,
@@ -250,30 +383,36 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_buffer(VkDevice device, const VkBuf
 	return next.CreateBuffer(device, &changed, alloc, out);
 }
 
+static uint32_t hide(uint32_t *from, uint32_t *to)
+{
+	bool is_release = *from != *to;
+
+	*from = VK_QUEUE_FAMILY_IGNORED;
+	*to = VK_QUEUE_FAMILY_IGNORED;
+	return is_release;
+}
+
 /* A release to a family that is none: the layout changes all the same, and is counted. */
 static void hide_families(VkCommandBuffer commands, const VkDependencyInfo *info)
 {
-	VkImageMemoryBarrier2 image;
-	VkBufferMemoryBarrier2 buffer;
+	VkImageMemoryBarrier2 images[MAX_BARRIERS];
+	VkBufferMemoryBarrier2 buffers[MAX_BARRIERS];
 	VkDependencyInfo changed = *info;
+	unsigned nr = 0;
 
-	REQUIRE(info->imageMemoryBarrierCount <= 1 && info->bufferMemoryBarrierCount <= 1);
-	if (info->imageMemoryBarrierCount) {
-		image = info->pImageMemoryBarriers[0];
-		if (image.srcQueueFamilyIndex != image.dstQueueFamilyIndex)
-			atomic_fetch_add(&watch.releases, 1);
-		image.srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED;
-		image.dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED;
-		changed.pImageMemoryBarriers = &image;
+	REQUIRE_CMP(info->imageMemoryBarrierCount, <=, MAX_BARRIERS);
+	REQUIRE_CMP(info->bufferMemoryBarrierCount, <=, MAX_BARRIERS);
+	for (uint32_t i = 0; i < info->imageMemoryBarrierCount; i++) {
+		images[i] = info->pImageMemoryBarriers[i];
+		nr += hide(&images[i].srcQueueFamilyIndex, &images[i].dstQueueFamilyIndex);
 	}
-	if (info->bufferMemoryBarrierCount) {
-		buffer = info->pBufferMemoryBarriers[0];
-		if (buffer.srcQueueFamilyIndex != buffer.dstQueueFamilyIndex)
-			atomic_fetch_add(&watch.releases, 1);
-		buffer.srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED;
-		buffer.dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED;
-		changed.pBufferMemoryBarriers = &buffer;
+	for (uint32_t i = 0; i < info->bufferMemoryBarrierCount; i++) {
+		buffers[i] = info->pBufferMemoryBarriers[i];
+		nr += hide(&buffers[i].srcQueueFamilyIndex, &buffers[i].dstQueueFamilyIndex);
 	}
+	atomic_fetch_add(&watch.releases, nr);
+	changed.pImageMemoryBarriers = images;
+	changed.pBufferMemoryBarriers = buffers;
 	next.CmdPipelineBarrier2(commands, &changed);
 }
 
@@ -285,6 +424,8 @@ static void hide_families(VkCommandBuffer commands, const VkDependencyInfo *info
  */
 struct recording {
 	VkCommandBuffer commands;
+	VkDecompressMemoryRegionNV *regions; /* to be decoded by the driver */
+	uint32_t nr_regions;
 	bool is_copied;	    /* and no barrier since to a shader, */
 	bool is_unfinished; /* or to the host and to everything */
 };
@@ -293,6 +434,8 @@ static struct {
 	pthread_mutex_t lock; /* guards all below */
 	struct recording all[256];
 	unsigned nr;
+	bool is_noting;
+	struct watch_barriers noted;
 } recordings = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* With the lock. Command buffers of devices that are gone are found again, or do no harm. */
@@ -305,6 +448,7 @@ static struct recording *find_recording(VkCommandBuffer commands)
 	if (i == recordings.nr) {
 		recordings.nr = (recordings.nr + 1) % 256;
 		i = i % 256;
+		free(recordings.all[i].regions);
 		recordings.all[i] = (struct recording){ .commands = commands };
 	}
 	return &recordings.all[i];
@@ -313,10 +457,30 @@ static struct recording *find_recording(VkCommandBuffer commands)
 static VKAPI_ATTR VkResult VKAPI_CALL begin_commands(VkCommandBuffer commands,
 						     const VkCommandBufferBeginInfo *info)
 {
+	struct recording *r;
+
 	pthread_mutex_lock(&recordings.lock);
-	*find_recording(commands) = (struct recording){ .commands = commands };
+	r = find_recording(commands);
+	free(r->regions);
+	*r = (struct recording){ .commands = commands };
 	pthread_mutex_unlock(&recordings.lock);
 	return next.BeginCommandBuffer(commands, info);
+}
+
+static VKAPI_ATTR void VKAPI_CALL decompress_memory(VkCommandBuffer commands, uint32_t nr,
+						    const VkDecompressMemoryRegionNV *regions)
+{
+	struct recording *r;
+
+	pthread_mutex_lock(&recordings.lock);
+	r = find_recording(commands);
+	REQUIRE(!r->is_copied && !r->nr_regions && nr);
+	r->regions = malloc(nr * sizeof(*regions));
+	REQUIRE(r->regions);
+	memcpy(r->regions, regions, nr * sizeof(*regions));
+	r->nr_regions = nr;
+	r->is_unfinished = true;
+	pthread_mutex_unlock(&recordings.lock);
 }
 
 static VKAPI_ATTR VkResult VKAPI_CALL end_commands(VkCommandBuffer commands)
@@ -363,10 +527,44 @@ static void note_barrier(struct recording *r, const VkMemoryBarrier2 *b)
 	    (b->dstStageMask & VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT) &&
 	    (b->dstAccessMask & VK_ACCESS_2_SHADER_STORAGE_READ_BIT))
 		r->is_copied = false;
+	if (b->srcAccessMask && b->dstStageMask && atomic_load(&watch.takes_narrow))
+		r->is_unfinished = false;
 	if ((b->dstStageMask & VK_PIPELINE_STAGE_2_HOST_BIT) &&
 	    (b->dstStageMask & VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT) &&
 	    (b->dstAccessMask & anything) == anything)
 		r->is_unfinished = false;
+}
+
+/* With the lock. */
+static void note_all(const VkDependencyInfo *info)
+{
+	struct watch_barriers *n = &recordings.noted;
+
+	n->nr_commands++;
+	n->nr_buffers += info->bufferMemoryBarrierCount;
+	for (uint32_t i = 0; i < info->memoryBarrierCount && n->nr_memory < 64; i++)
+		n->memory[n->nr_memory++] = info->pMemoryBarriers[i];
+	for (uint32_t i = 0; i < info->imageMemoryBarrierCount && n->nr_images < 64; i++)
+		n->images[n->nr_images++] = info->pImageMemoryBarriers[i];
+}
+
+void watch_note_barriers(void)
+{
+	pthread_mutex_lock(&recordings.lock);
+	recordings.is_noting = true;
+	recordings.noted = (struct watch_barriers){ 0 };
+	pthread_mutex_unlock(&recordings.lock);
+}
+
+struct watch_barriers watch_noted_barriers(void)
+{
+	struct watch_barriers noted;
+
+	pthread_mutex_lock(&recordings.lock);
+	recordings.is_noting = false;
+	noted = recordings.noted;
+	pthread_mutex_unlock(&recordings.lock);
+	return noted;
 }
 
 static VKAPI_ATTR void VKAPI_CALL pipeline_barrier(VkCommandBuffer commands,
@@ -375,6 +573,8 @@ static VKAPI_ATTR void VKAPI_CALL pipeline_barrier(VkCommandBuffer commands,
 	pthread_mutex_lock(&recordings.lock);
 	for (uint32_t i = 0; i < info->memoryBarrierCount; i++)
 		note_barrier(find_recording(commands), &info->pMemoryBarriers[i]);
+	if (recordings.is_noting)
+		note_all(info);
 	pthread_mutex_unlock(&recordings.lock);
 	if (shows_families)
 		hide_families(commands, info);
@@ -402,9 +602,12 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
 		.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO,
 		.pNext = &type,
 	};
-	VkResult result = shows_families ? create_with_one_queue(physical, info, out)
-					 : next.CreateDevice(physical, info, alloc, out);
+	struct stripped s;
+	VkResult result;
 
+	strip(&s, info);
+	result = shows_families ? create_with_one_queue(physical, &s.info, out)
+				: next.CreateDevice(physical, &s.info, alloc, out);
 	if (result)
 		return result;
 	keep_libraries();
@@ -423,6 +626,9 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
 	LOAD(*out, EndCommandBuffer);
 	LOAD(*out, CmdCopyBuffer);
 	LOAD(*out, CmdDispatch);
+	LOAD(*out, CreateFence);
+	LOAD(*out, WaitForFences);
+	LOAD(*out, DestroyFence);
 	pthread_mutex_lock(&gate.lock);
 	REQUIRE(!gate.device);
 	gate.device = *out;
@@ -454,11 +660,53 @@ static bool is_to_fail(void)
 	return !left;
 }
 
+/* The regions of a command buffer, taken out of its recording. */
+static VkDecompressMemoryRegionNV *take_regions(const VkSubmitInfo2 *info, uint32_t *nr)
+{
+	VkDecompressMemoryRegionNV *regions = NULL;
+
+	*nr = 0;
+	pthread_mutex_lock(&recordings.lock);
+	if (info->commandBufferInfoCount) {
+		struct recording *r = find_recording(info->pCommandBufferInfos[0].commandBuffer);
+
+		regions = r->regions;
+		*nr = r->nr_regions;
+		r->regions = NULL;
+	}
+	pthread_mutex_unlock(&recordings.lock);
+	return regions;
+}
+
+/* Runs everything, then decodes, and only then signals what is to be signalled. */
+static VkResult submit_and_decode(VkQueue queue, const VkSubmitInfo2 *all,
+				  const VkDecompressMemoryRegionNV *regions, uint32_t nr)
+{
+	const VkFenceCreateInfo fence_info = { .sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO };
+	VkSubmitInfo2 first = *all, then = *all;
+	VkFence fence;
+
+	first.signalSemaphoreInfoCount = 0;
+	then.waitSemaphoreInfoCount = 0;
+	then.commandBufferInfoCount = 0;
+	REQUIRE_CMP(next.CreateFence(gate.device, &fence_info, NULL, &fence), ==, VK_SUCCESS);
+	REQUIRE_CMP(next.QueueSubmit2(queue, 1, &first, fence), ==, VK_SUCCESS);
+	REQUIRE_CMP(next.WaitForFences(gate.device, 1, &fence, VK_TRUE, UINT64_MAX), ==,
+		    VK_SUCCESS);
+	next.DestroyFence(gate.device, fence, NULL);
+	for (uint32_t i = 0; i < nr; i++)
+		decompress(&regions[i]);
+	return next.QueueSubmit2(queue, 1, &then, VK_NULL_HANDLE);
+}
+
 static VKAPI_ATTR VkResult VKAPI_CALL submit(VkQueue queue, uint32_t count,
 					     const VkSubmitInfo2 *infos, VkFence fence)
 {
 	VkSemaphoreSubmitInfo waits[MAX_WAITS];
 	VkSubmitInfo2 info = infos[0];
+	VkDecompressMemoryRegionNV *regions;
+	uint32_t nr_regions;
+	VkResult result;
 
 	REQUIRE_CMP(count, ==, 1);
 	if (is_to_fail())
@@ -481,7 +729,11 @@ static VKAPI_ATTR VkResult VKAPI_CALL submit(VkQueue queue, uint32_t count,
 		info.pWaitSemaphoreInfos = waits;
 	}
 	pthread_mutex_unlock(&gate.lock);
-	return next.QueueSubmit2(queue, 1, &info, fence);
+	regions = take_regions(&info, &nr_regions);
+	result = regions ? submit_and_decode(queue, &info, regions, nr_regions)
+			 : next.QueueSubmit2(queue, 1, &info, fence);
+	free(regions);
+	return result;
 }
 
 void watch_hold(void)
@@ -541,6 +793,7 @@ static PFN_vkVoidFunction find(const char *name)
 		{ "vkCmdCopyBuffer", (PFN_vkVoidFunction)copy_buffer, false },
 		{ "vkCmdDispatch", (PFN_vkVoidFunction)dispatch, false },
 		{ "vkCmdPipelineBarrier2", (PFN_vkVoidFunction)pipeline_barrier, false },
+		{ "vkCmdDecompressMemoryNV", (PFN_vkVoidFunction)decompress_memory, false },
 		{ "vkGetDeviceQueue", (PFN_vkVoidFunction)get_queue, true },
 		{ "vkCreateCommandPool", (PFN_vkVoidFunction)create_pool, true },
 		{ "vkCreateBuffer", (PFN_vkVoidFunction)create_buffer, true },
@@ -579,6 +832,23 @@ PFN_vkVoidFunction watch_get_instance_proc_addr(VkInstance instance, const char 
 			(PFN_vkGetPhysicalDeviceQueueFamilyProperties)next.GetInstanceProcAddr(
 				instance, name);
 		return (PFN_vkVoidFunction)get_families;
+	}
+	if (!strcmp(name, "vkGetPhysicalDeviceProperties2")) {
+		next.GetPhysicalDeviceProperties2 =
+			(PFN_vkGetPhysicalDeviceProperties2)next.GetInstanceProcAddr(instance,
+										     name);
+		return (PFN_vkVoidFunction)get_properties;
+	}
+	if (!strcmp(name, "vkGetPhysicalDeviceFeatures2")) {
+		next.GetPhysicalDeviceFeatures2 =
+			(PFN_vkGetPhysicalDeviceFeatures2)next.GetInstanceProcAddr(instance, name);
+		return (PFN_vkVoidFunction)get_features;
+	}
+	if (!strcmp(name, "vkEnumerateDeviceExtensionProperties")) {
+		next.EnumerateDeviceExtensionProperties =
+			(PFN_vkEnumerateDeviceExtensionProperties)next.GetInstanceProcAddr(instance,
+											   name);
+		return (PFN_vkVoidFunction)list_extensions;
 	}
 	if (!strcmp(name, "vkDestroyInstance"))
 		return (PFN_vkVoidFunction)destroy_instance;

@@ -25,8 +25,30 @@ struct watch {
 	atomic_uint devices;	 /* that exist */
 	atomic_uint instances;
 	atomic_bool has_layers; /* they were found */
+	/*
+	 * The device is to say that it has VK_NV_memory_decompression, which the watch then
+	 * does: on the CPU, once what was recorded before it has run. For devices whose
+	 * addresses are the host's.
+	 */
+	atomic_bool has_driver_decode;
+	atomic_bool lacks_gdeflate;	/* but for other methods */
+	atomic_uint driver_devices;	/* that were created with it */
+	atomic_uint driver_regions;	/* that were decoded */
+	atomic_uint driver_regions_bad; /* that were not what an encoder makes */
+	atomic_uint subgroup_size;	/* that the device is to say it has; 0: its own */
+	atomic_bool takes_narrow;	/* what ends a command buffer need not be for everything */
 };
 extern struct watch watch;
+
+/* Barriers as they were recorded, from watch_note_barriers() on. */
+struct watch_barriers {
+	unsigned nr_commands, nr_memory, nr_buffers, nr_images;
+	VkMemoryBarrier2 memory[64];
+	VkImageMemoryBarrier2 images[64];
+};
+void watch_note_barriers(void);
+/* Ends it. */
+struct watch_barriers watch_noted_barriers(void);
 
 /* False, with a sentence on stderr: there is no loader or no device. */
 bool watch_open(void);

@@ -41,6 +41,9 @@ test_files() {
 	expect "system32/dstoragecore.dll: ours" "$ds_wine" install "$p" --from "$dlls"
 	cmp "$dlls/x86_64-windows/dstorage.dll" "$system/dstorage.dll"
 	cmp "$dlls/x86_64-unix/dstorage.so" "$p/pfx/ds-runtime-wine/x86_64-unix/dstorage.so"
+	if [ -f "$dlls/../layer/vulkan/implicit_layer.d/libVkLayer_ds_share.so" ]; then
+		expect "VK_INSTANCE_LAYERS=VK_LAYER_DS_share" "$ds_wine" options "$p"
+	fi
 	# Someone else's file in the place of ours is left alone.
 	echo changed >"$system/dstoragecore.dll"
 	expect "removed" "$ds_wine" uninstall "$p"

@@ -5,9 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_COMMANDS 4096
-#define MAX_EVENTS   64
-#define TILE_NBYTES  65536u
+#include "fake_objects.h"
+
+#define MAX_COMMANDS  4096
+#define MAX_EVENTS    64
+#define TILE_NBYTES   65536u
+#define MAX_ARGS      128
+#define MAX_RESOURCES 512
 
 static LONG references;
 static LONG is_custom_refused;
@@ -20,7 +24,7 @@ struct object {
 	LONG refs;
 };
 
-static void *new_object(const void *vtbl, size_t nbytes)
+void *fake_new_object(const void *vtbl, size_t nbytes)
 {
 	struct object *o = calloc(1, nbytes);
 
@@ -39,7 +43,7 @@ static HRESULT STDMETHODCALLTYPE query_interface(void *self, REFIID riid, void *
 	return E_NOINTERFACE;
 }
 
-static ULONG STDMETHODCALLTYPE add_ref(void *self)
+ULONG STDMETHODCALLTYPE fake_add_ref(void *self)
 {
 	struct object *o = self;
 
@@ -48,7 +52,7 @@ static ULONG STDMETHODCALLTYPE add_ref(void *self)
 }
 
 /* Objects are never freed, so that a use after the last release is seen. */
-static ULONG STDMETHODCALLTYPE release_object(void *self)
+ULONG STDMETHODCALLTYPE fake_release(void *self)
 {
 	struct object *o = self;
 	LONG left = InterlockedDecrement(&o->refs);
@@ -58,10 +62,16 @@ static ULONG STDMETHODCALLTYPE release_object(void *self)
 	return (ULONG)left;
 }
 
-#define UNKNOWN(type)                                                                             \
-	.QueryInterface = (HRESULT(STDMETHODCALLTYPE *)(type *, REFIID, void **))query_interface, \
-	.AddRef = (ULONG(STDMETHODCALLTYPE *)(type *))add_ref,                                    \
-	.Release = (ULONG(STDMETHODCALLTYPE *)(type *))release_object
+#define UNKNOWN_BUT(type, query)                                                             \
+	.QueryInterface = query, .AddRef = (ULONG(STDMETHODCALLTYPE *)(type *))fake_add_ref, \
+	.Release = (ULONG(STDMETHODCALLTYPE *)(type *))fake_release
+
+#define UNKNOWN(type) \
+	UNKNOWN_BUT(type, (HRESULT(STDMETHODCALLTYPE *)(type *, REFIID, void **))query_interface)
+
+HRESULT (*fake_device_extension)(ID3D12Device *device, REFIID riid, void **out);
+HRESULT (*fake_list_extension)(ID3D12GraphicsCommandList *list, REFIID riid, void **out);
+HRESULT (*fake_device_feature)(UINT feature, void *data, UINT nbytes);
 
 /* ------------------------------------------------------------------ layout */
 
@@ -151,7 +161,17 @@ struct resource {
 	D3D12_RESOURCE_DESC desc;
 	UINT64 nbytes;
 	unsigned char *data;
+	GUID mark; /* of the private data; there is room for one of one byte */
+	UINT8 mark_value;
+	bool is_marked;
+	/* Of GPU memory, as a running list has it; the others' never changes. */
+	D3D12_RESOURCE_STATES state;
+	bool is_fixed;
 };
+
+static SRWLOCK resources_lock = SRWLOCK_INIT; /* guards what follows */
+static struct resource *resources[MAX_RESOURCES];
+static unsigned int nr_resources;
 
 static struct resource *resource_of(ID3D12Resource *iface)
 {
@@ -182,9 +202,81 @@ static void STDMETHODCALLTYPE resource_Unmap(ID3D12Resource *self, UINT sub,
 	(void)written;
 }
 
+static HRESULT STDMETHODCALLTYPE resource_GetPrivateData(ID3D12Resource *self, REFGUID guid,
+							 UINT *nbytes, void *data)
+{
+	struct resource *r = resource_of(self);
+
+	if (!r->is_marked || !IsEqualGUID(guid, &r->mark))
+		return DXGI_ERROR_NOT_FOUND;
+	REQUIRE_CMP(*nbytes, ==, 1);
+	*(UINT8 *)data = r->mark_value;
+	return S_OK;
+}
+
+static HRESULT STDMETHODCALLTYPE resource_SetPrivateData(ID3D12Resource *self, REFGUID guid,
+							 UINT nbytes, const void *data)
+{
+	struct resource *r = resource_of(self);
+
+	REQUIRE_CMP(nbytes, ==, 1);
+	r->mark = *guid;
+	r->mark_value = *(const UINT8 *)data;
+	r->is_marked = true;
+	return S_OK;
+}
+
+/* An address of the GPU's is one of the CPU's here. */
+static D3D12_GPU_VIRTUAL_ADDRESS STDMETHODCALLTYPE
+resource_GetGPUVirtualAddress(ID3D12Resource *self)
+{
+	return (UINT64)(UINT_PTR)resource_of(self)->data;
+}
+
+static struct resource *resource_at(UINT64 address)
+{
+	struct resource *found = NULL;
+
+	AcquireSRWLockShared(&resources_lock);
+	for (unsigned int i = 0; i < nr_resources; i++) {
+		UINT64 begin = (UINT64)(UINT_PTR)resources[i]->data;
+
+		if (address >= begin && address - begin < resources[i]->nbytes)
+			found = resources[i];
+	}
+	ReleaseSRWLockShared(&resources_lock);
+	REQUIRE(found);
+	return found;
+}
+
+uint64_t fake_nbytes_from(UINT64 address)
+{
+	const struct resource *r = resource_at(address);
+
+	return r->nbytes - (address - (UINT64)(UINT_PTR)r->data);
+}
+
+unsigned char *fake_at(UINT64 address, uint64_t nbytes, D3D12_RESOURCE_STATES state)
+{
+	REQUIRE_CMP(nbytes, <=, fake_nbytes_from(address));
+	REQUIRE_CMP(resource_at(address)->state, ==, state);
+	return (unsigned char *)(UINT_PTR)address;
+}
+
+static void keep(struct resource *r)
+{
+	AcquireSRWLockExclusive(&resources_lock);
+	REQUIRE_CMP(nr_resources, <, MAX_RESOURCES);
+	resources[nr_resources++] = r;
+	ReleaseSRWLockExclusive(&resources_lock);
+}
+
 static ID3D12ResourceVtbl resource_vtbl = {
 	UNKNOWN(ID3D12Resource),
+	.GetPrivateData = resource_GetPrivateData,
+	.SetPrivateData = resource_SetPrivateData,
 	.GetDesc = resource_GetDesc,
+	.GetGPUVirtualAddress = resource_GetGPUVirtualAddress,
 	.Map = resource_Map,
 	.Unmap = resource_Unmap,
 };
@@ -208,13 +300,17 @@ static HRESULT STDMETHODCALLTYPE device_CreateCommittedResource(
 		return E_INVALIDARG;
 	if (heap->Type == D3D12_HEAP_TYPE_UPLOAD)
 		REQUIRE_CMP(state, ==, D3D12_RESOURCE_STATE_GENERIC_READ);
-	r = new_object(&resource_vtbl, sizeof(*r));
+	r = fake_new_object(&resource_vtbl, sizeof(*r));
 	r->desc = *desc;
+	r->state = state;
+	r->is_fixed =
+		heap->Type == D3D12_HEAP_TYPE_UPLOAD || heap->Type == D3D12_HEAP_TYPE_READBACK;
 	r->nbytes = desc->Width;
 	if (desc->Dimension != D3D12_RESOURCE_DIMENSION_BUFFER)
 		device_GetCopyableFootprints(self, desc, 0, nr_subresources(desc), 0, NULL, NULL,
 					     NULL, &r->nbytes);
 	r->data = pages(r->nbytes, PAGE_READWRITE);
+	keep(r);
 	*out = r;
 	return S_OK;
 }
@@ -304,7 +400,7 @@ static HRESULT STDMETHODCALLTYPE device_CreateFence(ID3D12Device *self, UINT64 v
 						    D3D12_FENCE_FLAGS flags, REFIID riid,
 						    void **out)
 {
-	struct fence *f = new_object(&fence_vtbl, sizeof(*f));
+	struct fence *f = fake_new_object(&fence_vtbl, sizeof(*f));
 
 	(void)self;
 	(void)flags;
@@ -321,6 +417,8 @@ enum command_kind {
 	COPY_BUFFER,
 	COPY_TEXTURE,
 	COPY_TILES,
+	BARRIER,
+	CALL,
 };
 
 struct command {
@@ -329,6 +427,9 @@ struct command {
 	UINT64 to_offset, from_offset, nbytes;
 	D3D12_TEXTURE_COPY_LOCATION dst, src;
 	UINT x, y, z;
+	D3D12_RESOURCE_STATES before, after;
+	void (*run)(const void *args);
+	unsigned char args[MAX_ARGS];
 };
 
 struct allocator {
@@ -341,6 +442,7 @@ struct list {
 	ID3D12GraphicsCommandList iface;
 	LONG refs;
 	bool is_open;
+	bool is_copy;
 	struct allocator *allocator;
 	struct command *commands;
 	unsigned int nr_commands;
@@ -368,8 +470,8 @@ static HRESULT STDMETHODCALLTYPE device_CreateCommandAllocator(ID3D12Device *sel
 {
 	(void)self;
 	(void)riid;
-	REQUIRE_CMP(type, ==, D3D12_COMMAND_LIST_TYPE_COPY);
-	*out = new_object(&allocator_vtbl, sizeof(struct allocator));
+	REQUIRE(type == D3D12_COMMAND_LIST_TYPE_COPY || type == D3D12_COMMAND_LIST_TYPE_COMPUTE);
+	*out = fake_new_object(&allocator_vtbl, sizeof(struct allocator));
 	return S_OK;
 }
 
@@ -461,14 +563,51 @@ static void STDMETHODCALLTYPE list_CopyTiles(ID3D12GraphicsCommandList *self, ID
 	REQUIRE_CMP(c->from_offset + c->nbytes, <=, c->from->nbytes);
 }
 
+static void STDMETHODCALLTYPE list_ResourceBarrier(ID3D12GraphicsCommandList *self, UINT count,
+						   const D3D12_RESOURCE_BARRIER *barriers)
+{
+	for (UINT i = 0; i < count; i++) {
+		struct command *c = new_command(self, BARRIER);
+
+		REQUIRE_CMP(barriers[i].Type, ==, D3D12_RESOURCE_BARRIER_TYPE_TRANSITION);
+		c->to = resource_of(barriers[i].Transition.pResource);
+		c->before = barriers[i].Transition.StateBefore;
+		c->after = barriers[i].Transition.StateAfter;
+		REQUIRE(c->after != D3D12_RESOURCE_STATE_UNORDERED_ACCESS ||
+			c->to->desc.Flags & D3D12_RESOURCE_FLAG_ALLOW_UNORDERED_ACCESS);
+	}
+}
+
+void fake_record_call(void *list, void (*run)(const void *args), const void *args, size_t nbytes)
+{
+	struct command *c = new_command(list, CALL);
+
+	REQUIRE(!list_of(list)->is_copy);
+	REQUIRE_CMP(nbytes, <=, MAX_ARGS);
+	c->run = run;
+	memcpy(c->args, args, nbytes);
+}
+
+static HRESULT STDMETHODCALLTYPE list_QueryInterface(ID3D12GraphicsCommandList *self, REFIID riid,
+						     void **out)
+{
+	if (fake_list_extension)
+		return fake_list_extension(self, riid, out);
+	return query_interface(self, riid, out);
+}
+
 static ID3D12GraphicsCommandListVtbl list_vtbl = {
-	UNKNOWN(ID3D12GraphicsCommandList),
+	UNKNOWN_BUT(ID3D12GraphicsCommandList, list_QueryInterface),
 	.Close = list_Close,
 	.Reset = list_Reset,
 	.CopyBufferRegion = list_CopyBufferRegion,
 	.CopyTextureRegion = list_CopyTextureRegion,
 	.CopyTiles = list_CopyTiles,
+	.ResourceBarrier = list_ResourceBarrier,
 };
+
+const ID3D12GraphicsCommandListVtbl *const fake_list_vtbl = &list_vtbl;
+const void *fake_longer_list_vtbl;
 
 static HRESULT STDMETHODCALLTYPE device_CreateCommandList(ID3D12Device *self, UINT node,
 							  D3D12_COMMAND_LIST_TYPE type,
@@ -476,13 +615,15 @@ static HRESULT STDMETHODCALLTYPE device_CreateCommandList(ID3D12Device *self, UI
 							  ID3D12PipelineState *state, REFIID riid,
 							  void **out)
 {
-	struct list *l = new_object(&list_vtbl, sizeof(*l));
+	struct list *l = fake_new_object(fake_longer_list_vtbl ? fake_longer_list_vtbl : &list_vtbl,
+					 sizeof(*l));
 
 	(void)self;
 	(void)node;
 	(void)state;
 	(void)riid;
-	REQUIRE_CMP(type, ==, D3D12_COMMAND_LIST_TYPE_COPY);
+	REQUIRE(type == D3D12_COMMAND_LIST_TYPE_COPY || type == D3D12_COMMAND_LIST_TYPE_COMPUTE);
+	l->is_copy = type == D3D12_COMMAND_LIST_TYPE_COPY;
 	l->is_open = true;
 	l->allocator = (struct allocator *)(void *)allocator;
 	l->commands = calloc(MAX_COMMANDS, sizeof(*l->commands));
@@ -523,41 +664,95 @@ static void run_texture(const struct command *c)
 	}
 }
 
-static void run_command(const struct command *c)
+/* What is COMMON becomes what it is used as; all else has to be that already. */
+static void use(struct resource *r, D3D12_RESOURCE_STATES state)
 {
-	if (c->kind == COPY_TEXTURE)
-		run_texture(c);
-	else
-		memcpy(c->to->data + c->to_offset, c->from->data + c->from_offset,
-		       (size_t)c->nbytes);
+	if (r->state == D3D12_RESOURCE_STATE_COMMON && !r->is_fixed)
+		r->state = state;
+	REQUIRE(r->state & state);
 }
 
-/* What a queue was told to do: run commands, or signal a fence. */
+static void run_copy(const struct command *c)
+{
+	use(c->to, D3D12_RESOURCE_STATE_COPY_DEST);
+	use(c->from, D3D12_RESOURCE_STATE_COPY_SOURCE);
+	memcpy(c->to->data + c->to_offset, c->from->data + c->from_offset, (size_t)c->nbytes);
+}
+
+static void run_barrier(const struct command *c)
+{
+	REQUIRE_CMP(c->to->state, ==, c->before);
+	c->to->state = c->after;
+}
+
+static void run_command(const struct command *c)
+{
+	switch (c->kind) {
+	case COPY_TEXTURE:
+		run_texture(c);
+		break;
+	case BARRIER:
+		run_barrier(c);
+		break;
+	case CALL:
+		c->run(c->args);
+		break;
+	default:
+		run_copy(c);
+	}
+}
+
+/* After a list all is COMMON again: buffers always, textures after a copy queue's. */
+static void decay(void)
+{
+	AcquireSRWLockShared(&resources_lock);
+	for (unsigned int i = 0; i < nr_resources; i++)
+		if (!resources[i]->is_fixed)
+			resources[i]->state = D3D12_RESOURCE_STATE_COMMON;
+	ReleaseSRWLockShared(&resources_lock);
+}
+
+/* What a queue was told to do: run commands, signal a fence, or wait for one. */
 struct order {
 	struct command *commands;
 	unsigned int nr_commands;
 	struct allocator *allocator;
 	struct fence *fence;
 	UINT64 value;
+	bool is_wait;
 	struct order *next;
 };
 
 struct command_queue {
 	ID3D12CommandQueue iface;
 	LONG refs;
+	bool is_copy;
 	SRWLOCK lock;
 	CONDITION_VARIABLE changed;
 	struct order *first, **last;
 };
 
+static void (*before_lists)(void);
+
+void fake_before_lists(void (*call)(void))
+{
+	before_lists = call;
+}
+
 static void run_order(struct order *o)
 {
+	while (o->is_wait && fence_GetCompletedValue(&o->fence->iface) < o->value)
+		Sleep(1);
 	AcquireSRWLockExclusive(&gpu_hold);
+	if (o->allocator && before_lists)
+		before_lists();
 	for (unsigned int i = 0; i < o->nr_commands; i++)
 		run_command(&o->commands[i]);
+	if (o->nr_commands)
+		decay();
 	if (o->allocator)
 		InterlockedDecrement(&o->allocator->nr_running);
-	if (o->fence)
+	if (o->fence && !o->is_wait)
 		fence_Signal(&o->fence->iface, o->value);
 	ReleaseSRWLockExclusive(&gpu_hold);
 	free(o->commands);
@@ -603,6 +798,7 @@ static void STDMETHODCALLTYPE queue_ExecuteCommandLists(ID3D12CommandQueue *self
 		struct order *o = calloc(1, sizeof(*o));
 
 		REQUIRE(!l->is_open);
+		REQUIRE_CMP(l->is_copy, ==, ((struct command_queue *)(void *)self)->is_copy);
 		o->nr_commands = l->nr_commands;
 		o->commands = malloc(l->nr_commands * sizeof(*o->commands) + 1);
 		memcpy(o->commands, l->commands, l->nr_commands * sizeof(*o->commands));
@@ -612,8 +808,7 @@ static void STDMETHODCALLTYPE queue_ExecuteCommandLists(ID3D12CommandQueue *self
 	}
 }
 
-static HRESULT STDMETHODCALLTYPE queue_Signal(ID3D12CommandQueue *self, ID3D12Fence *fence,
-					      UINT64 value)
+static HRESULT give_fence(ID3D12CommandQueue *self, ID3D12Fence *fence, UINT64 value, bool is_wait)
 {
 	struct order *o;
 
@@ -622,25 +817,40 @@ static HRESULT STDMETHODCALLTYPE queue_Signal(ID3D12CommandQueue *self, ID3D12Fe
 	o = calloc(1, sizeof(*o));
 	o->fence = fence_of(fence);
 	o->value = value;
+	o->is_wait = is_wait;
 	give_order(self, o);
 	return S_OK;
+}
+
+static HRESULT STDMETHODCALLTYPE queue_Signal(ID3D12CommandQueue *self, ID3D12Fence *fence,
+					      UINT64 value)
+{
+	return give_fence(self, fence, value, false);
+}
+
+static HRESULT STDMETHODCALLTYPE queue_Wait(ID3D12CommandQueue *self, ID3D12Fence *fence,
+					    UINT64 value)
+{
+	return give_fence(self, fence, value, true);
 }
 
 static ID3D12CommandQueueVtbl queue_vtbl = {
 	UNKNOWN(ID3D12CommandQueue),
 	.ExecuteCommandLists = queue_ExecuteCommandLists,
 	.Signal = queue_Signal,
+	.Wait = queue_Wait,
 };
 
 static HRESULT STDMETHODCALLTYPE device_CreateCommandQueue(ID3D12Device *self,
 							   const D3D12_COMMAND_QUEUE_DESC *desc,
 							   REFIID riid, void **out)
 {
-	struct command_queue *q = new_object(&queue_vtbl, sizeof(*q));
+	struct command_queue *q = fake_new_object(&queue_vtbl, sizeof(*q));
 
 	(void)self;
 	(void)riid;
-	REQUIRE_CMP(desc->Type, ==, D3D12_COMMAND_LIST_TYPE_COPY);
+	q->is_copy = desc->Type == D3D12_COMMAND_LIST_TYPE_COPY;
+	REQUIRE(q->is_copy || desc->Type == D3D12_COMMAND_LIST_TYPE_COMPUTE);
 	InitializeSRWLock(&q->lock);
 	InitializeConditionVariable(&q->changed);
 	q->last = &q->first;
@@ -656,9 +866,9 @@ static HRESULT STDMETHODCALLTYPE device_CheckFeatureSupport(ID3D12Device *self,
 							    UINT nbytes)
 {
 	(void)self;
-	(void)nbytes;
 	if (feature != D3D12_FEATURE_FORMAT_INFO)
-		return E_INVALIDARG;
+		return fake_device_feature ? fake_device_feature(feature, data, nbytes)
+					   : E_INVALIDARG;
 	((D3D12_FEATURE_DATA_FORMAT_INFO *)data)->PlaneCount = 1;
 	return S_OK;
 }
@@ -669,8 +879,29 @@ static HRESULT STDMETHODCALLTYPE device_GetDeviceRemovedReason(ID3D12Device *sel
 	return (HRESULT)removed_reason;
 }
 
+static const GUID *offered_iid;
+static IUnknown *offered;
+
+static HRESULT STDMETHODCALLTYPE device_QueryInterface(ID3D12Device *self, REFIID riid, void **out)
+{
+	if (offered && IsEqualGUID(riid, offered_iid)) {
+		offered->lpVtbl->AddRef(offered);
+		*out = offered;
+		return S_OK;
+	}
+	if (fake_device_extension)
+		return fake_device_extension(self, riid, out);
+	return query_interface(self, riid, out);
+}
+
+void fake_offer(REFIID riid, void *object)
+{
+	offered_iid = riid;
+	offered = object;
+}
+
 static ID3D12DeviceVtbl device_vtbl = {
-	UNKNOWN(ID3D12Device),
+	UNKNOWN_BUT(ID3D12Device, device_QueryInterface),
 	.CreateCommandQueue = device_CreateCommandQueue,
 	.CreateCommandAllocator = device_CreateCommandAllocator,
 	.CreateCommandList = device_CreateCommandList,
@@ -681,12 +912,16 @@ static ID3D12DeviceVtbl device_vtbl = {
 	.GetCopyableFootprints = device_GetCopyableFootprints,
 };
 
+const ID3D12DeviceVtbl *const fake_device_vtbl = &device_vtbl;
+const void *fake_longer_device_vtbl;
+
 ID3D12Device *fake_device(void)
 {
 	struct device {
 		ID3D12Device iface;
 		LONG refs;
-	} *d = new_object(&device_vtbl, sizeof(*d));
+	} *d = fake_new_object(fake_longer_device_vtbl ? fake_longer_device_vtbl : &device_vtbl,
+			       sizeof(*d));
 
 	return &d->iface;
 }

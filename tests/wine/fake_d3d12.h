@@ -13,6 +13,12 @@
 
 ID3D12Device *fake_device(void);
 
+/* What the device answers QueryInterface() with for this interface; it is AddRef'd. */
+void fake_offer(REFIID riid, void *object);
+
+/* Called on the GPU's thread before each command list, for what a device does there itself. */
+void fake_before_lists(void (*call)(void));
+
 /* While it is held, nothing runs. */
 void fake_hold(bool is_held);
 

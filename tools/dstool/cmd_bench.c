@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * cmd_bench.c: "dstool bench": which one, and the options of io; those of the others are in
- * cmd_bench_gpu.c, cmd_bench_gds.c and cmd_bench_codec.c.
+ * cmd_bench_gpu.c, cmd_bench_gds.c, cmd_bench_codec.c and cmd_bench_wine.c.
  */
 #include <string.h>
 
@@ -93,7 +93,7 @@ int cmd_bench(int argc, char **argv)
 	int ret;
 
 	if (argc < 2) {
-		tool_error("bench: what is to be measured? There are: io, gpu, gds, codec");
+		tool_error("bench: what is to be measured? There are: io, gpu, gds, codec, wine");
 		return TOOL_USAGE;
 	}
 	if (strcmp(argv[1], "gpu") == 0)
@@ -102,12 +102,15 @@ int cmd_bench(int argc, char **argv)
 		return cmd_bench_gds(argc - 1, argv + 1);
 	if (strcmp(argv[1], "codec") == 0)
 		return cmd_bench_codec(argc - 1, argv + 1);
+	if (strcmp(argv[1], "wine") == 0)
+		return cmd_bench_wine(argc - 1, argv + 1);
 	if (strcmp(argv[1], "io") == 0) {
 		argc--;
 		argv++;
 	} else if (!is_help(argv[1])) {
-		tool_error("bench: no benchmark is called '%s'; there are: io, gpu, gds, codec",
-			   argv[1]);
+		tool_error(
+			"bench: no benchmark is called '%s'; there are: io, gpu, gds, codec, wine",
+			argv[1]);
 		return TOOL_USAGE;
 	}
 	if (!parse_io(argc, argv, &o, &ret))

@@ -13,10 +13,14 @@ set(DSTOOL_SOURCES
 	bench_io.c
 	bench_report.c
 	bench_run.c
+	bench_wine_files.c
+	bench_wine_native.c
+	bench_wine_windows.c
 	cmd_bench.c
 	cmd_bench_codec.c
 	cmd_bench_gds.c
 	cmd_bench_gpu.c
+	cmd_bench_wine.c
 	cmd_compress.c
 	cmd_decompress.c
 	cmd_doctor.c

@@ -23,6 +23,7 @@ int cmd_decompress(int argc, char **argv);
 int cmd_load(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_bench_gpu(int argc, char **argv);
+int cmd_bench_wine(int argc, char **argv);
 
 /* One line on stderr, "dstool: ...". Clears the progress bar first. */
 __attribute__((format(printf, 1, 2))) void tool_error(const char *fmt, ...);

@@ -2,7 +2,7 @@
 /*
  * api.h: the functions of Vulkan that the device calls, all loaded at run time.
  *
- * Nothing here or in record.c and image.c is POSIX.
+ * Nothing here or in table.c, record.c, image.c and pipeline.c is POSIX.
  */
 #ifndef DS_DEVICE_VULKAN_API_H
 #define DS_DEVICE_VULKAN_API_H
@@ -65,7 +65,7 @@
 	F(QueueSubmit2)
 
 /* Of extensions: NULL without them. */
-#define DS_VK_OPTIONAL_FUNCTIONS(F) F(GetMemoryHostPointerPropertiesEXT)
+#define DS_VK_OPTIONAL_FUNCTIONS(F) F(GetMemoryHostPointerPropertiesEXT) F(CmdDecompressMemoryNV)
 
 struct ds_vk_api {
 	void *library;

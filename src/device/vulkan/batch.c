@@ -58,11 +58,14 @@ struct ds_vk_batch *ds_vk_batch_begin(struct ds_vk_queue *q, VkResult *result)
 		*result = ds_vk_record_begin(&b->recorder, &d->vk, b->commands);
 	if (*result)
 		return NULL;
+	if (q->is_narrow)
+		ds_vk_record_resume(&b->recorder, q->can_compute);
 	b->first = NULL;
 	b->end = &b->first;
 	b->nr_ops = 0;
 	b->nbytes = 0;
 	b->nr_tiles = 0;
+	b->nr_regions = 0;
 	b->table_tiles = 0;
 	b->decoded_nbytes = 0;
 	return b;
@@ -103,18 +106,40 @@ static VkImage image_of(const struct ds_device_op *op)
 	return (VkImage)(uintptr_t)op->target->object;
 }
 
-static uint32_t family_to(const struct ds_vk_batch *b, const struct ds_vk_target *t)
+static bool is_released(const struct ds_vk_target *t)
 {
-	return t->release_family == DS_VULKAN_NO_FAMILY ? b->queue->family : t->release_family;
+	return t->release_family != DS_VULKAN_NO_FAMILY;
+}
+
+/* Whom the target's bytes are for, as far as this queue knows such stages. */
+static struct ds_vk_consumer consumer_of(const struct ds_vk_queue *q, const struct ds_vk_target *t)
+{
+	if (is_released(t) || (t->consumer.stages & ~q->stages))
+		return (struct ds_vk_consumer){ 0 };
+	return t->consumer;
+}
+
+/* Bytes on their way to the target. What is collected for an image is read by copies of ours. */
+static void note_consumer(struct ds_vk_batch *b, const struct ds_vk_target *t)
+{
+	struct ds_vk_consumer consumer = { 0 };
+
+	if (!t->is_image)
+		consumer = consumer_of(b->queue, t);
+	ds_vk_record_consumer(&b->recorder, &consumer);
 }
 
 static void record_image(struct ds_vk_batch *b, struct ds_device_op *op, VkBuffer buffer,
 			 uint64_t offset)
 {
 	struct ds_vk_target *t = op->target->state;
+	const struct ds_vk_handover to = {
+		.from_family = b->queue->family,
+		.to_family = is_released(t) ? t->release_family : b->queue->family,
+		.consumer = consumer_of(b->queue, t),
+	};
 
-	ds_vk_record_image(&b->recorder, buffer, offset, image_of(op), &t->image, b->queue->family,
-			   family_to(b, t));
+	ds_vk_record_image(&b->recorder, buffer, offset, image_of(op), &t->image, &to);
 	t->is_placed = true;
 }
 
@@ -135,9 +160,11 @@ static ds_result add_place(struct ds_vk_batch *b, struct ds_device_op *op)
 		if (ret)
 			return ret;
 	}
-	if (op->host_nbytes)
+	if (op->host_nbytes) {
 		ds_vk_record_copy(&b->recorder, d->staging.buffer, at, t->buffer,
 				  begin + op->target_offset, op->host_nbytes);
+		note_consumer(b, t);
+	}
 	return DS_OK;
 }
 
@@ -145,10 +172,14 @@ static void add_fetch(struct ds_vk_batch *b, struct ds_device_op *op)
 {
 	struct ds_vk_device *d = b->queue->d;
 	const struct ds_vk_target *t = op->target->state;
+	/* The host, and whoever gets that staging memory next. */
+	const struct ds_vk_consumer everything = { 0 };
 
-	if (op->host_nbytes)
-		ds_vk_record_copy(&b->recorder, t->buffer, op->target->offset + op->target_offset,
-				  d->staging.buffer, staging_offset(d, op), op->host_nbytes);
+	if (!op->host_nbytes)
+		return;
+	ds_vk_record_copy(&b->recorder, t->buffer, op->target->offset + op->target_offset,
+			  d->staging.buffer, staging_offset(d, op), op->host_nbytes);
+	ds_vk_record_consumer(&b->recorder, &everything);
 }
 
 static void add_finish(struct ds_vk_batch *b, struct ds_device_op *op)
@@ -157,7 +188,7 @@ static void add_finish(struct ds_vk_batch *b, struct ds_device_op *op)
 
 	if (t->is_image && !t->is_placed)
 		record_image(b, op, t->buffer, 0);
-	else if (!t->is_image && t->release_family != DS_VULKAN_NO_FAMILY)
+	else if (!t->is_image && is_released(t))
 		ds_vk_record_release(&b->recorder, t->buffer, op->target->offset,
 				     op->target->nbytes, b->queue->family, t->release_family);
 }
@@ -281,6 +312,50 @@ static uint64_t source_of(struct ds_vk_device *d, struct ds_vk_batch *copies,
 	return d->scratch.address + op->device_data[DS_VK_OP_SCRATCH];
 }
 
+/* No tile is less than the first word of each lane. */
+#define MIN_TILE_NBYTES 128
+
+/* Whether the driver shall decode all of an operation, which its caller vouches for. */
+static bool can_driver(const struct ds_vk_device *d, const struct ds_device_op *op,
+		       const struct ds_vk_tile *tiles)
+{
+	const struct ds_vk_target *t = op->target->state;
+
+	if (!d->regions || !t->is_trusted)
+		return false;
+	for (uint32_t i = 0; i < op->nr_units; i++) {
+		if (tiles[i].src % 4 || tiles[i].dst % 4 || tiles[i].src_nbytes < MIN_TILE_NBYTES ||
+		    !tiles[i].dst_nbytes || tiles[i].dst_nbytes > 65536)
+			return false;
+	}
+	return true;
+}
+
+static void add_regions(struct ds_vk_batch *b, struct ds_device_op *op,
+			const struct ds_vk_tile *tiles)
+{
+	struct ds_vk_device *d = b->queue->d;
+
+	for (uint32_t i = 0; i < op->nr_units; i++)
+		d->regions[b->nr_regions++] = (VkDecompressMemoryRegionNV){
+			.srcAddress = tiles[i].src,
+			.dstAddress = tiles[i].dst,
+			.compressedSize = tiles[i].src_nbytes,
+			.decompressedSize = tiles[i].dst_nbytes,
+			.decompressionMethod = VK_MEMORY_DECOMPRESSION_METHOD_GDEFLATE_1_0_BIT_NV,
+		};
+	op->is_by_driver = true;
+	ds_vk_count(&d->counters.driver_decodes, 1);
+	ds_vk_count(&d->counters.driver_decoded_nbytes, op->decoded_nbytes);
+}
+
+/* They are in the table already: now they stay there. */
+static void add_tiles(struct ds_vk_batch *b, struct ds_device_op *op)
+{
+	op->device_data[DS_VK_OP_TILE] = b->table_at + b->nr_tiles;
+	b->nr_tiles += op->nr_units;
+}
+
 static ds_result take_decode(struct ds_vk_batch *b, struct ds_vk_batch *copies,
 			     struct ds_device_op *op, bool *has_room)
 {
@@ -303,8 +378,11 @@ static ds_result take_decode(struct ds_vk_batch *b, struct ds_vk_batch *copies,
 	source = source_of(d, copies, op, nbytes);
 	for (uint32_t i = 0; i < op->nr_units; i++)
 		tiles[i].src += source;
-	op->device_data[DS_VK_OP_TILE] = b->table_at + b->nr_tiles;
-	b->nr_tiles += op->nr_units;
+	note_consumer(b, t);
+	if (can_driver(d, op, tiles))
+		add_regions(b, op, tiles);
+	else
+		add_tiles(b, op);
 	b->decoded_nbytes += op->decoded_nbytes;
 	ds_vk_count(&d->counters.decodes, 1);
 	ds_vk_count(&d->counters.decoded_nbytes, op->decoded_nbytes);
@@ -331,7 +409,7 @@ void ds_vk_batch_take_decodes(struct ds_vk_batch *b, struct ds_vk_batch *copies,
 	if (!alloc_table(d, b))
 		return;
 	while (d->decodes && b->nr_ops < DS_VK_MAX_BATCH_OPS &&
-	       b->nr_tiles + d->decodes->nr_units <= b->table_tiles) {
+	       b->nr_tiles + b->nr_regions + d->decodes->nr_units <= b->table_tiles) {
 		ds_result ret = take_decode(b, copies, d->decodes, &has_room);
 		struct ds_device_op *op;
 
@@ -356,7 +434,12 @@ void ds_vk_batch_dispatch(struct ds_vk_batch *b)
 		.status = d->status.address + b->table_at * sizeof(uint32_t),
 		.nr_tiles = b->nr_tiles,
 	};
+	const struct ds_vk_decoder *decoder;
 
+	if (b->nr_tiles || b->nr_regions)
+		ds_vk_record_copied(&b->recorder);
+	if (b->nr_regions)
+		ds_vk_record_decompress(&b->recorder, d->regions, b->nr_regions);
 	if (!b->nr_tiles)
 		return;
 	memcpy(d->table.mapped + b->table_at * sizeof(struct ds_vk_tile), d->tiles,
@@ -364,9 +447,9 @@ void ds_vk_batch_dispatch(struct ds_vk_batch *b)
 	/* A tile that nobody got to must not look decoded. */
 	memset(d->status.mapped + b->table_at * sizeof(uint32_t), 0xff,
 	       b->nr_tiles * sizeof(uint32_t));
-	b->is_few = b->nr_tiles <= d->few_tiles;
-	ds_vk_record_copied(&b->recorder);
-	ds_vk_record_decode(&b->recorder, b->is_few ? &d->few : &d->many, &dispatch);
+	decoder = ds_vk_pipelines_choose(&d->pipelines, b->nr_tiles);
+	b->is_few = decoder == &d->pipelines.few;
+	ds_vk_record_decode(&b->recorder, decoder, &dispatch);
 	ds_vk_count(b->is_few ? &d->counters.few : &d->counters.many, 1);
 }
 
@@ -465,6 +548,7 @@ VkResult ds_vk_batch_submit(struct ds_vk_batch *b, const struct ds_vk_queue *aft
 	if (result)
 		return result;
 	memcpy(q->waited, waited, sizeof(q->waited));
+	q->is_narrow = ds_vk_record_is_narrow(&b->recorder);
 	ds_vk_count(&d->counters.submits, 1);
 	pthread_mutex_lock(&d->lock);
 	q->submitted++;
@@ -495,7 +579,7 @@ struct ds_device_op *ds_vk_batch_retire(struct ds_vk_batch *b, bool check_status
 	for (struct ds_device_op *op = list; op; op = op->next) {
 		if (op->opcode != DS_DEVICE_DECODE)
 			continue;
-		if (check_status && !is_decoded(d, op))
+		if (check_status && !op->is_by_driver && !is_decoded(d, op))
 			op->device_data[DS_VK_OP_RESULT] = (uintptr_t)-DS_ERR_CORRUPT_DATA;
 		if (op->device_data[DS_VK_OP_SCRATCH_NBYTES])
 			ds_arena_free(&d->scratch_arena, op->device_data[DS_VK_OP_SCRATCH],

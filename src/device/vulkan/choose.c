@@ -7,9 +7,8 @@
 #include "device/vulkan/keep.h"
 #include "device/vulkan/vk.h"
 
-#define MAX_FAMILIES		32
+#define MAX_FAMILIES 32
 /* Where the driver does not tell. */
-#define DEFAULT_MULTIPROCESSORS 32
 
 ds_result ds_vk_instance_create(struct ds_vk_api *vk, VkInstance *out, char *why, size_t why_nbytes)
 {
@@ -48,7 +47,7 @@ ds_result ds_vk_instance_create(struct ds_vk_api *vk, VkInstance *out, char *why
 /* ------------------------------------------------------------ what one has */
 
 struct extensions {
-	bool has_import, has_sm_builtins;
+	bool has_import, has_sm_builtins, has_decompression;
 };
 
 static struct extensions find_extensions(const struct ds_vk_api *vk, VkPhysicalDevice physical)
@@ -68,6 +67,7 @@ static struct extensions find_extensions(const struct ds_vk_api *vk, VkPhysicalD
 
 		found.has_import |= !strcmp(name, VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME);
 		found.has_sm_builtins |= !strcmp(name, VK_NV_SHADER_SM_BUILTINS_EXTENSION_NAME);
+		found.has_decompression |= !strcmp(name, VK_NV_MEMORY_DECOMPRESSION_EXTENSION_NAME);
 	}
 	free(all);
 	return found;
@@ -112,9 +112,9 @@ static void get_properties(const struct ds_vk_api *vk, struct ds_vk_caps *c,
 	snprintf(c->driver, sizeof(c->driver), "%.20s %.40s", p12.driverName, p12.driverInfo);
 	c->subgroup_min = p13.minSubgroupSize;
 	c->subgroup_max = p13.maxSubgroupSize;
-	c->can_require_size = p13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT;
+	c->required_size_stages = p13.requiredSubgroupSizeStages;
 	c->import_alignment = host.minImportedHostPointerAlignment;
-	c->nr_multiprocessors = sm.shaderSMCount ? sm.shaderSMCount : DEFAULT_MULTIPROCESSORS;
+	c->nr_multiprocessors = sm.shaderSMCount ? sm.shaderSMCount : DS_VK_DEFAULT_MULTIPROCESSORS;
 }
 
 static uint32_t get_features(const struct ds_vk_api *vk, VkPhysicalDevice physical)
@@ -135,12 +135,35 @@ static uint32_t get_features(const struct ds_vk_api *vk, VkPhysicalDevice physic
 	vk->GetPhysicalDeviceFeatures2(physical, &f);
 	if (f12.timelineSemaphore && f13.synchronization2)
 		has |= DS_VULKAN_FEATURE_SYNC;
-	if (f12.bufferDeviceAddress && f12.shaderInt8 && f.features.shaderInt16 &&
-	    f.features.shaderInt64 && f12.storageBuffer8BitAccess && f12.scalarBlockLayout)
+	if (ds_vk_can_decode(&f.features, &f12))
 		has |= DS_VULKAN_FEATURE_DECODE;
 	if (f13.subgroupSizeControl && f13.computeFullSubgroups)
 		has |= DS_VULKAN_FEATURE_SUBGROUPS;
 	return has;
+}
+
+/* Whether the driver decompresses GDeflate. Asked for apart: few devices know these structs. */
+static bool has_driver_decode(const struct ds_vk_api *vk, VkPhysicalDevice physical)
+{
+	VkPhysicalDeviceMemoryDecompressionPropertiesNV own = {
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_DECOMPRESSION_PROPERTIES_NV
+	};
+	VkPhysicalDeviceMemoryDecompressionFeaturesNV feature = {
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_DECOMPRESSION_FEATURES_NV
+	};
+	VkPhysicalDeviceProperties2 p = {
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+		.pNext = &own,
+	};
+	VkPhysicalDeviceFeatures2 f = {
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+		.pNext = &feature,
+	};
+
+	vk->GetPhysicalDeviceProperties2(physical, &p);
+	vk->GetPhysicalDeviceFeatures2(physical, &f);
+	return feature.memoryDecompression &&
+	       (own.decompressionMethods & VK_MEMORY_DECOMPRESSION_METHOD_GDEFLATE_1_0_BIT_NV);
 }
 
 /*
@@ -173,6 +196,16 @@ static void find_families(const struct ds_vk_api *vk, struct ds_vk_caps *c)
 		c->nr_compute_queues = families[c->compute_family].queueCount;
 	if (c->transfer_family != DS_VULKAN_NO_FAMILY)
 		c->nr_transfer_queues = families[c->transfer_family].queueCount;
+}
+
+VkQueueFlags ds_vk_family_flags(const struct ds_vk_api *vk, VkPhysicalDevice physical,
+				uint32_t family)
+{
+	VkQueueFamilyProperties families[MAX_FAMILIES];
+	uint32_t nr = MAX_FAMILIES;
+
+	vk->GetPhysicalDeviceQueueFamilyProperties(physical, &nr, families);
+	return family < nr ? families[family].queueFlags : 0;
 }
 
 static void measure_heaps(struct ds_vk_caps *c)
@@ -217,6 +250,8 @@ void ds_vk_get_caps(const struct ds_vk_api *vk, VkPhysicalDevice physical, struc
 	c->features = get_features(vk, physical);
 	if (ext.has_import && c->import_alignment)
 		c->features |= DS_VULKAN_FEATURE_IMPORT;
+	if (ext.has_decompression && has_driver_decode(vk, physical))
+		c->features |= DS_VULKAN_FEATURE_DRIVER_DECODE;
 }
 
 const char *ds_vk_lacks(const struct ds_vk_caps *c)

@@ -40,7 +40,7 @@ static void measure(struct ds_vk_queue *q, const struct ds_vk_batch *b, uint64_t
 {
 	struct ds_vk_device *d = q->d;
 
-	if (b->nr_tiles) {
+	if (b->nr_tiles || b->nr_regions) {
 		ds_vk_decode_measured(d, b, now - ds_max_u64(b->submit_ns, d->last_decode_ns),
 				      now - ds_max_u64(b->submit_ns, q->last_done_ns));
 		d->last_decode_ns = now;

@@ -1,25 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* decoder.c: the pipelines that decode tiles, what they need, and who shall decode. */
+/* decoder.c: what decoding tiles needs, and who shall decode. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
 #include "device/vulkan/vk.h"
 
-static const uint32_t shader[] =
-#include "gdeflate_decode.spv.inc"
-	;
-
-/* How the shader is specialized; see docs/gpu-decode.md. */
-struct shape {
-	uint32_t nr_subgroups, litlen_bits, dist_bits, batch;
-};
-static const struct shape shape_few = { 8, 10, 8, 6 };
-static const struct shape shape_many = { 2, 7, 5, 0 };
-static const struct shape shape_emulated = { 1, 7, 5, 0 };
-
-/* Up to here, for each multiprocessor, few tiles are decoded as such. */
-#define FEW_TILES      6
 /* What takes less says nothing about throughput. */
 #define MIN_MANY_TILES 256
 
@@ -31,75 +17,6 @@ static const struct shape shape_emulated = { 1, 7, 5, 0 };
 #define UNIFIED_BYTES_PER_US  4000
 #define DISCRETE_FEW_NS	      1500000
 #define UNIFIED_FEW_NS	      4000000
-
-static VkResult create_pipeline(struct ds_vk_device *d, VkShaderModule module,
-				const struct shape *shape, struct ds_vk_decoder *out)
-{
-	const uint32_t constants[] = {
-		32 * shape->nr_subgroups, d->is_native, shape->litlen_bits,
-		shape->dist_bits,	  shape->batch, shape->batch ? 1 : shape->nr_subgroups
-	};
-	const VkSpecializationMapEntry entries[] = {
-		{ 0, 0, 4 }, { 1, 4, 4 }, { 2, 8, 4 }, { 3, 12, 4 }, { 4, 16, 4 }, { 5, 20, 4 },
-	};
-	const VkSpecializationInfo specialization = {
-		.mapEntryCount = DS_ARRAY_SIZE(entries),
-		.pMapEntries = entries,
-		.dataSize = sizeof(constants),
-		.pData = constants,
-	};
-	const VkPipelineShaderStageRequiredSubgroupSizeCreateInfo size = {
-		.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
-		.requiredSubgroupSize = 32,
-	};
-	VkComputePipelineCreateInfo info = {
-		.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-		.stage = {
-			.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-			.stage = VK_SHADER_STAGE_COMPUTE_BIT,
-			.module = module,
-			.pName = "main",
-			.pSpecializationInfo = &specialization,
-		},
-		.layout = d->layout,
-	};
-
-	if (d->is_native) {
-		info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
-		info.stage.pNext = &size;
-	}
-	out->layout = d->layout;
-	out->tiles_per_group = constants[5];
-	return d->vk.CreateComputePipelines(d->device, VK_NULL_HANDLE, 1, &info, NULL,
-					    &out->pipeline);
-}
-
-static VkResult create_pipelines(struct ds_vk_device *d)
-{
-	const VkPushConstantRange range = { VK_SHADER_STAGE_COMPUTE_BIT, 0, 20 };
-	const VkPipelineLayoutCreateInfo layout = {
-		.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-		.pushConstantRangeCount = 1,
-		.pPushConstantRanges = &range,
-	};
-	const VkShaderModuleCreateInfo info = {
-		.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
-		.codeSize = sizeof(shader),
-		.pCode = shader,
-	};
-	VkShaderModule module;
-	VkResult result = d->vk.CreatePipelineLayout(d->device, &layout, NULL, &d->layout);
-
-	if (!result)
-		result = d->vk.CreateShaderModule(d->device, &info, NULL, &module);
-	if (result)
-		return result;
-	result = create_pipeline(d, module, d->is_native ? &shape_many : &shape_emulated, &d->many);
-	if (!result && d->is_native)
-		result = create_pipeline(d, module, &shape_few, &d->few);
-	d->vk.DestroyShaderModule(d->device, module, NULL);
-	return result;
-}
 
 static ds_result create_memory(struct ds_vk_device *d)
 {
@@ -120,19 +37,26 @@ static ds_result create_memory(struct ds_vk_device *d)
 	if (ret)
 		return ret;
 	d->tiles = malloc(DS_VK_TABLE_TILES * sizeof(*d->tiles));
+	if ((d->cfg.flags & DS_VULKAN_USE_DRIVER_DECODE) &&
+	    (d->caps.features & DS_VULKAN_FEATURE_DRIVER_DECODE) && d->vk.CmdDecompressMemoryNV) {
+		d->regions = malloc(DS_VK_TABLE_TILES * sizeof(*d->regions));
+		if (!d->regions)
+			return DS_ERR_NO_MEMORY;
+	}
 	if (!d->tiles || !ds_arena_init(&d->table_arena, DS_VK_TABLE_TILES, DS_VK_TABLE_SLAB))
 		return DS_ERR_NO_MEMORY;
 	return DS_OK;
 }
 
-/* Older Intel GPUs take 32, but slowly: 8 to 32 with 16 as what they like. */
 static bool is_native(const struct ds_vk_device *d)
 {
 	const struct ds_vk_caps *c = &d->caps;
+	const VkPhysicalDeviceVulkan13Features f13 = {
+		.subgroupSizeControl = (c->features & DS_VULKAN_FEATURE_SUBGROUPS) != 0,
+		.computeFullSubgroups = (c->features & DS_VULKAN_FEATURE_SUBGROUPS) != 0,
+	};
 
-	return (c->features & DS_VULKAN_FEATURE_SUBGROUPS) && c->can_require_size &&
-	       c->subgroup_min <= 32 && c->subgroup_max >= 32 &&
-	       !(c->subgroup_min == 8 && c->subgroup_max == 32);
+	return ds_vk_is_native(&f13, c->subgroup_min, c->subgroup_max, c->required_size_stages);
 }
 
 ds_result ds_vk_decoder_init(struct ds_vk_device *d)
@@ -146,12 +70,12 @@ ds_result ds_vk_decoder_init(struct ds_vk_device *d)
 	    d->caps.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU)
 		return DS_OK;
 	d->is_native = is_native(d);
-	d->few_tiles = d->is_native ? FEW_TILES * d->caps.nr_multiprocessors : 0;
 	d->copies_streams = !d->caps.is_unified || d->cfg.path == DS_VULKAN_PATH_STAGED;
 	atomic_init(&d->rates.bytes_per_us,
 		    d->caps.is_unified ? UNIFIED_BYTES_PER_US : DISCRETE_BYTES_PER_US);
 	atomic_init(&d->rates.few_ns, d->caps.is_unified ? UNIFIED_FEW_NS : DISCRETE_FEW_NS);
-	ret = ds_vk_result(create_pipelines(d));
+	ret = ds_vk_result(ds_vk_pipelines_create(&d->pipelines, &d->vk, d->device, d->is_native,
+						  d->caps.nr_multiprocessors));
 	if (!ret)
 		ret = create_memory(d);
 	d->can_decode = !ret;
@@ -161,17 +85,13 @@ ds_result ds_vk_decoder_init(struct ds_vk_device *d)
 void ds_vk_decoder_fini(struct ds_vk_device *d)
 {
 	free(d->tiles);
+	free(d->regions);
 	ds_arena_fini(&d->table_arena);
 	ds_arena_fini(&d->scratch_arena);
 	ds_vk_memory_destroy(d, &d->scratch);
 	ds_vk_memory_destroy(d, &d->table);
 	ds_vk_memory_destroy(d, &d->status);
-	if (d->few.pipeline)
-		d->vk.DestroyPipeline(d->device, d->few.pipeline, NULL);
-	if (d->many.pipeline)
-		d->vk.DestroyPipeline(d->device, d->many.pipeline, NULL);
-	if (d->layout)
-		d->vk.DestroyPipelineLayout(d->device, d->layout, NULL);
+	ds_vk_pipelines_destroy(&d->pipelines, &d->vk, d->device);
 }
 
 /* ------------------------------------------------------------ expectations */
@@ -206,7 +126,7 @@ static void move_towards(_Atomic uint64_t *value, uint64_t seen)
 void ds_vk_decode_measured(struct ds_vk_device *d, const struct ds_vk_batch *b, uint64_t busy_ns,
 			   uint64_t latency_ns)
 {
-	if (b->nr_tiles > ds_max_u64(d->few_tiles, MIN_MANY_TILES))
+	if (b->nr_tiles + b->nr_regions > ds_max_u64(d->pipelines.few_tiles, MIN_MANY_TILES))
 		move_towards(&d->rates.bytes_per_us,
 			     b->decoded_nbytes * 1000 / ds_max_u64(busy_ns, 1));
 	else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* load.c: finds the Vulkan loader, and fills in the table of functions. */
+/* load.c: finds the Vulkan loader. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,31 +27,4 @@ bool ds_vk_load(struct ds_vk_api *vk, PFN_vkGetInstanceProcAddr given, char *why
 	if (!vk->CreateInstance)
 		snprintf(why, why_nbytes, "the Vulkan loader has no vkCreateInstance");
 	return vk->CreateInstance;
-}
-
-bool ds_vk_load_instance(struct ds_vk_api *vk, VkInstance instance)
-{
-	bool all = true;
-
-#define LOAD(name)                                                              \
-	vk->name = (PFN_vk##name)vk->GetInstanceProcAddr(instance, "vk" #name); \
-	all = all && vk->name;
-	DS_VK_INSTANCE_FUNCTIONS(LOAD)
-#undef LOAD
-	return all;
-}
-
-bool ds_vk_load_device(struct ds_vk_api *vk, VkDevice device)
-{
-	bool all = true;
-
-#define LOAD(name)                                                          \
-	vk->name = (PFN_vk##name)vk->GetDeviceProcAddr(device, "vk" #name); \
-	all = all && vk->name;
-	DS_VK_DEVICE_FUNCTIONS(LOAD)
-#undef LOAD
-#define LOAD(name) vk->name = (PFN_vk##name)vk->GetDeviceProcAddr(device, "vk" #name);
-	DS_VK_OPTIONAL_FUNCTIONS(LOAD)
-#undef LOAD
-	return all;
 }

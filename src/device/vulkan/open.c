@@ -40,6 +40,9 @@ static ds_result choose(struct ds_vk_device *d, char *why, size_t why_nbytes)
 		snprintf(why, why_nbytes, "%s: %s", best->properties.deviceName, lacks);
 	else
 		d->caps = *best;
+	/* Not so much as enabled unless it was asked for. */
+	if (!(d->cfg.flags & DS_VULKAN_USE_DRIVER_DECODE))
+		d->caps.features &= ~(uint32_t)DS_VULKAN_FEATURE_DRIVER_DECODE;
 	free(list.all);
 	return best && !lacks ? DS_OK : DS_ERR_UNAVAILABLE;
 }
@@ -52,7 +55,8 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 static VkResult create_device(struct ds_vk_device *d)
 {
 	static const float priorities[DS_VK_MAX_QUEUES] = { 0.5f, 0.5f, 0.5f, 0.5f };
-	static const char *const import = VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME;
+	const char *extensions[2];
+	uint32_t nr_extensions = 0;
 	const struct ds_vk_caps *c = &d->caps;
 	const VkBool32 decodes = !!(c->features & DS_VULKAN_FEATURE_DECODE);
 	const VkBool32 has_sizes = !!(c->features & DS_VULKAN_FEATURE_SUBGROUPS);
@@ -71,7 +75,12 @@ static VkResult create_device(struct ds_vk_device *d)
 		.storageBuffer8BitAccess = decodes,
 		.scalarBlockLayout = decodes,
 	};
-	const VkPhysicalDeviceFeatures2 f = {
+	VkPhysicalDeviceMemoryDecompressionFeaturesNV decompression = {
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_DECOMPRESSION_FEATURES_NV,
+		.pNext = &f12,
+		.memoryDecompression = VK_TRUE,
+	};
+	VkPhysicalDeviceFeatures2 f = {
 		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
 		.pNext = &f12,
 		.features.shaderInt64 = decodes,
@@ -87,16 +96,41 @@ static VkResult create_device(struct ds_vk_device *d)
 		  .queueCount = min_u32(c->nr_transfer_queues, MAX_TRANSFER),
 		  .pQueuePriorities = priorities },
 	};
-	const VkDeviceCreateInfo info = {
+	VkDeviceCreateInfo info = {
 		.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
 		.pNext = &f,
 		.queueCreateInfoCount = c->transfer_family == DS_VULKAN_NO_FAMILY ? 1 : 2,
 		.pQueueCreateInfos = queues,
-		.enabledExtensionCount = !!(c->features & DS_VULKAN_FEATURE_IMPORT),
-		.ppEnabledExtensionNames = &import,
+		.ppEnabledExtensionNames = extensions,
 	};
 
+	if (c->features & DS_VULKAN_FEATURE_IMPORT)
+		extensions[nr_extensions++] = VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME;
+	if (c->features & DS_VULKAN_FEATURE_DRIVER_DECODE) {
+		extensions[nr_extensions++] = VK_NV_MEMORY_DECOMPRESSION_EXTENSION_NAME;
+		f.pNext = &decompression;
+	}
+	info.enabledExtensionCount = nr_extensions;
 	return d->vk.CreateDevice(c->physical, &info, NULL, &d->device);
+}
+
+/* What may stand in a barrier on a queue of that family. Those with graphics have it all. */
+static VkPipelineStageFlags2 stages_of(const struct ds_vk_device *d, uint32_t family)
+{
+	const VkPipelineStageFlags2 copies =
+		VK_PIPELINE_STAGE_2_TOP_OF_PIPE_BIT | VK_PIPELINE_STAGE_2_BOTTOM_OF_PIPE_BIT |
+		VK_PIPELINE_STAGE_2_HOST_BIT | VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT |
+		VK_PIPELINE_STAGE_2_ALL_TRANSFER_BIT | VK_PIPELINE_STAGE_2_COPY_BIT;
+	const VkPipelineStageFlags2 computes =
+		VK_PIPELINE_STAGE_2_DRAW_INDIRECT_BIT | VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT |
+		VK_PIPELINE_STAGE_2_CLEAR_BIT | VK_PIPELINE_STAGE_2_CONDITIONAL_RENDERING_BIT_EXT |
+		VK_PIPELINE_STAGE_2_ACCELERATION_STRUCTURE_BUILD_BIT_KHR |
+		VK_PIPELINE_STAGE_2_RAY_TRACING_SHADER_BIT_KHR;
+	VkQueueFlags flags = ds_vk_family_flags(&d->vk, d->caps.physical, family);
+
+	if (flags & VK_QUEUE_GRAPHICS_BIT)
+		return ~(VkPipelineStageFlags2)0;
+	return flags & VK_QUEUE_COMPUTE_BIT ? copies | computes : copies;
 }
 
 static void add_queue(struct ds_vk_device *d, VkQueue queue, uint32_t family, bool can_compute)
@@ -106,6 +140,7 @@ static void add_queue(struct ds_vk_device *d, VkQueue queue, uint32_t family, bo
 	q->d = d;
 	q->queue = queue;
 	q->family = family;
+	q->stages = stages_of(d, family);
 	q->can_compute = can_compute;
 	d->nr_compute += can_compute;
 }

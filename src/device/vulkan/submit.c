@@ -129,7 +129,7 @@ static void sort_in(struct ds_vk_device *d, struct ds_device_op *list)
 		if (op->opcode == DS_DEVICE_DECODE)
 			append(&d->decodes_end, op);
 		else
-			append(&queue_for(d, op)->todo_end, op);
+			append(&queue_for(d, op)->unsent_end, op);
 	}
 }
 
@@ -148,23 +148,23 @@ static void fail_batch(struct ds_vk_batch *b, VkResult result, const char *what)
 	ds_vk_report(d, list, ds_vk_result(result), result);
 }
 
-static struct ds_device_op *pop_todo(struct ds_vk_queue *q)
+static struct ds_device_op *pop_unsent(struct ds_vk_queue *q)
 {
-	struct ds_device_op *op = q->todo;
+	struct ds_device_op *op = q->unsent;
 
-	q->todo = op->next;
-	if (!q->todo)
-		q->todo_end = &q->todo;
+	q->unsent = op->next;
+	if (!q->unsent)
+		q->unsent_end = &q->unsent;
 	return op;
 }
 
 /* Everything that waits on a queue's list when not even a command buffer can be had. */
-static void fail_todo(struct ds_vk_queue *q, VkResult result)
+static void fail_unsent(struct ds_vk_queue *q, VkResult result)
 {
-	struct ds_device_op *list = q->todo;
+	struct ds_device_op *list = q->unsent;
 
-	q->todo = NULL;
-	q->todo_end = &q->todo;
+	q->unsent = NULL;
+	q->unsent_end = &q->unsent;
 	ds_vk_report(q->d, list, ds_vk_result(result), result);
 }
 
@@ -174,16 +174,16 @@ static bool run_copies(struct ds_vk_queue *q)
 	VkResult result = VK_SUCCESS;
 	struct ds_vk_batch *b;
 
-	if (!q->todo)
+	if (!q->unsent)
 		return false;
 	b = ds_vk_batch_begin(q, &result);
 	if (!b) {
 		if (result)
-			fail_todo(q, result);
+			fail_unsent(q, result);
 		return result;
 	}
-	while (q->todo && b->nr_ops < DS_VK_MAX_BATCH_OPS && b->nbytes < BATCH_NBYTES) {
-		struct ds_device_op *op = pop_todo(q);
+	while (q->unsent && b->nr_ops < DS_VK_MAX_BATCH_OPS && b->nbytes < BATCH_NBYTES) {
+		struct ds_device_op *op = pop_unsent(q);
 		ds_result ret = ds_vk_batch_add(b, op);
 
 		if (ret) {
@@ -287,7 +287,7 @@ static void run(struct ds_vk_device *d)
 
 		if (lost) {
 			for (unsigned i = 0; i < d->nr_queues; i++)
-				fail_todo(&d->queues[i], VK_ERROR_DEVICE_LOST);
+				fail_unsent(&d->queues[i], VK_ERROR_DEVICE_LOST);
 			fail_decodes(d, VK_ERROR_DEVICE_LOST);
 			return;
 		}

@@ -8,12 +8,12 @@
 #include "device/host.h"
 #include "device/vulkan/vk.h"
 
-#define KNOWN_FLAGS ((uint32_t)DS_VULKAN_CONCURRENT | (uint32_t)DS_VULKAN_RELEASE)
+#define KNOWN_FLAGS \
+	((uint32_t)DS_VULKAN_CONCURRENT | (uint32_t)DS_VULKAN_RELEASE | (uint32_t)DS_VULKAN_TRUSTED)
 
-static bool read_detail(void *dst, uint32_t own, const void *src)
-{
-	return src && !ds_copy_config(dst, own, src, own);
-}
+/* Sizes that the structs have had before. */
+#define BUFFER_DETAIL_MIN offsetof(struct ds_vulkan_buffer_detail, stages)
+#define IMAGE_DETAIL_MIN  offsetof(struct ds_vulkan_image_detail, stages)
 
 static struct ds_vk_target *take_state(struct ds_vk_device *d)
 {
@@ -60,26 +60,37 @@ void ds_vk_targets_fini(struct ds_vk_device *d)
 
 /* ---------------------------------------------------------------- buffers */
 
+/* Nothing is said of the buffer itself. */
+static bool is_about_use_only(const struct ds_vulkan_buffer_detail *d)
+{
+	return !(d->flags & ~(uint32_t)DS_VULKAN_TRUSTED) && !d->nbytes && !d->usage &&
+	       !d->queue_family && !d->mapped && !d->memory_type && !d->reserved &&
+	       !d->device_address;
+}
+
 static ds_result get_detail(struct ds_vk_device *d, const struct ds_location *loc,
 			    struct ds_vulkan_buffer_detail *detail)
 {
 	struct ds_vulkan_buffer known;
 
-	if (loc->detail)
-		return read_detail(detail, sizeof(*detail), loc->detail) ? DS_OK
-									 : DS_ERR_INVALID_ARGUMENT;
+	if (ds_copy_config(detail, sizeof(*detail), loc->detail, BUFFER_DETAIL_MIN))
+		return DS_ERR_INVALID_ARGUMENT;
+	if (!is_about_use_only(detail))
+		return DS_OK;
 	if (!ds_vk_registry_find(d, (VkBuffer)(uintptr_t)loc->object, &known))
 		return DS_ERR_INVALID_ARGUMENT;
-	*detail = (struct ds_vulkan_buffer_detail){
-		.size = sizeof(*detail),
-		.flags = DS_VULKAN_CONCURRENT,
-		.nbytes = known.nbytes,
-		.usage = known.usage,
-		.mapped = known.mapped,
-		.memory_type = known.memory_type,
-		.device_address = known.device_address,
-	};
+	detail->flags |= DS_VULKAN_CONCURRENT;
+	detail->nbytes = known.nbytes;
+	detail->usage = known.usage;
+	detail->mapped = known.mapped;
+	detail->memory_type = known.memory_type;
+	detail->device_address = known.device_address;
 	return DS_OK;
+}
+
+static bool is_consumer(uint64_t stages, uint64_t accesses)
+{
+	return stages || !accesses;
 }
 
 static ds_result check_buffer(const struct ds_vk_device *d,
@@ -91,7 +102,7 @@ static ds_result check_buffer(const struct ds_vk_device *d,
 
 	if ((detail->flags & ~KNOWN_FLAGS) || detail->reserved ||
 	    (detail->mapped && detail->memory_type >= d->caps.memory.memoryTypeCount) ||
-	    !(detail->usage & needed))
+	    !(detail->usage & needed) || !is_consumer(detail->stages, detail->accesses))
 		return DS_ERR_INVALID_ARGUMENT;
 	if (offset > detail->nbytes || nbytes > detail->nbytes - offset)
 		return is_source ? DS_ERR_OUT_OF_RANGE : DS_ERR_DESTINATION_TOO_SMALL;
@@ -164,6 +175,8 @@ static ds_result resolve_buffer(struct ds_vk_device *d, const struct ds_location
 	};
 	map_target(d, &detail, is_source, target);
 	t->buffer = (VkBuffer)(uintptr_t)loc->object;
+	t->is_trusted = detail.flags & DS_VULKAN_TRUSTED;
+	t->consumer = (struct ds_vk_consumer){ detail.stages, detail.accesses };
 	t->is_concurrent = detail.flags & DS_VULKAN_CONCURRENT;
 	t->address = is_source ? 0 : address_of(d, &detail, t->buffer);
 	if (t->address)
@@ -187,15 +200,18 @@ static ds_result resolve_image(struct ds_vk_device *d, const struct ds_location 
 
 	if (is_source)
 		return DS_ERR_UNSUPPORTED;
-	if (!loc->object || loc->offset || !read_detail(&detail, sizeof(detail), loc->detail) ||
-	    (detail.flags & ~KNOWN_FLAGS) || !ds_vk_image_init(&image, &detail) ||
-	    nbytes != image.nbytes)
+	if (!loc->object || loc->offset || !loc->detail ||
+	    ds_copy_config(&detail, sizeof(detail), loc->detail, IMAGE_DETAIL_MIN) ||
+	    (detail.flags & ~KNOWN_FLAGS) || !is_consumer(detail.stages, detail.accesses) ||
+	    !ds_vk_image_init(&image, &detail) || nbytes != image.nbytes)
 		return DS_ERR_INVALID_ARGUMENT;
 	t = take_state(d);
 	if (!t)
 		return DS_ERR_NO_MEMORY;
 	t->is_image = true;
 	t->image = image;
+	t->is_trusted = detail.flags & DS_VULKAN_TRUSTED;
+	t->consumer = (struct ds_vk_consumer){ detail.stages, detail.accesses };
 	t->is_concurrent = detail.flags & DS_VULKAN_CONCURRENT;
 	if ((detail.flags & DS_VULKAN_RELEASE) && !t->is_concurrent &&
 	    detail.queue_family != d->caps.compute_family)

@@ -2,14 +2,16 @@
 /*
  * vk.h: what a Vulkan device is made of, for the files of this folder.
  *
- *	load.c	    the table of functions
+ *	load.c	    the loader
+ *	table.c	    the table of functions
  *	choose.c    which device; what it has
  *	open.c	    instance, device and queues: made, or taken over
  *	memory.c    buffers, staging memory, scratch memory
  *	probe.c	    what is measured when the device is made
  *	target.c    the memory side of requests
  *	record.c    image.c   commands
- *	decoder.c   the pipelines that decode; who shall decode
+ *	pipeline.c  the pipelines that decode
+ *	decoder.c   what that needs; who shall decode
  *	batch.c     a command buffer full of operations
  *	submit.c    the thread that makes and submits batches
  *	complete.c  a thread for each queue, that waits for them
@@ -30,6 +32,7 @@
 #include "core/device.h"
 #include "device/vulkan/api.h"
 #include "base/arena.h"
+#include "device/vulkan/pipeline.h"
 #include "device/vulkan/record.h"
 #include "device/vulkan/vulkan.h"
 
@@ -48,8 +51,8 @@ struct ds_vk_caps {
 	uint8_t uuid[16];
 	char driver[64];
 	uint32_t subgroup_min, subgroup_max;
-	bool can_require_size;	     /* of subgroups, in compute shaders */
-	uint32_t nr_multiprocessors; /* a guess where the driver does not say */
+	VkShaderStageFlags required_size_stages; /* whose subgroups' size can be required */
+	uint32_t nr_multiprocessors;		 /* a guess where the driver does not say */
 	uint64_t import_alignment;
 	uint32_t features; /* DS_VULKAN_FEATURE_* */
 	uint32_t compute_family, transfer_family;
@@ -82,8 +85,9 @@ struct ds_vk_batch {
 	uint64_t nbytes; /* copied */
 	uint64_t submit_ns;
 	/* Tiles. */
-	uint32_t nr_tiles;
-	uint32_t table_tiles; /* room for them; 0: none */
+	uint32_t nr_tiles;    /* for the shader */
+	uint32_t nr_regions;  /* for the driver */
+	uint32_t table_tiles; /* room for both; 0: none */
 	uint64_t table_at;    /* the first one's place in the tables */
 	uint64_t decoded_nbytes;
 	bool is_few;
@@ -94,6 +98,7 @@ struct ds_vk_queue {
 	VkQueue queue;
 	uint32_t family;
 	bool can_compute;
+	VkPipelineStageFlags2 stages; /* that its family has */
 	VkSemaphore timeline;
 	pthread_t completer;
 	pthread_cond_t submitted_more;
@@ -101,8 +106,9 @@ struct ds_vk_queue {
 	struct ds_vk_batch batches[DS_VK_NR_BATCHES]; /* value % DS_VK_NR_BATCHES */
 
 	/* Of the submitting thread alone. */
-	struct ds_device_op *todo, **todo_end;
+	struct ds_device_op *unsent, **unsent_end;
 	uint64_t waited[DS_VK_MAX_QUEUES]; /* for the other queues' values */
+	bool is_narrow;			   /* its last batch was not for all stages */
 
 	/* Guarded by the device's lock. */
 	uint64_t submitted;
@@ -119,8 +125,10 @@ struct ds_vk_target {
 	uint64_t address;	   /* of the target's first byte; 0: none */
 	bool is_image;
 	bool is_concurrent;
+	bool is_trusted;	 /* the driver may decode what goes there */
 	bool is_placed;		 /* an image whose bytes have gone straight into it */
 	uint32_t release_family; /* DS_VULKAN_NO_FAMILY: no release */
+	struct ds_vk_consumer consumer;
 	struct ds_vk_image image;
 	struct ds_vk_memory temporary;
 };
@@ -141,7 +149,8 @@ struct ds_vk_rates {
 
 struct ds_vk_counters {
 	_Atomic uint64_t submits, copies, copied_nbytes, decodes, decoded_nbytes, tiles, few, many,
-		memory_nbytes, mapped_targets, staged_targets;
+		memory_nbytes, mapped_targets, staged_targets, driver_decodes,
+		driver_decoded_nbytes;
 };
 
 struct ds_vk_device {
@@ -176,11 +185,10 @@ struct ds_vk_device {
 	bool can_decode;
 	bool is_native;
 	bool copies_streams; /* else they are decoded where they lie in staging memory */
-	uint32_t few_tiles;
-	VkPipelineLayout layout;
-	struct ds_vk_decoder few, many;
+	struct ds_vk_pipelines pipelines;
 	struct ds_vk_memory scratch, table, status;
 	struct ds_vk_tile *tiles; /* of the submitting thread: a batch's table is made here */
+	VkDecompressMemoryRegionNV *regions; /* the same for the driver; NULL: it does not decode */
 	struct ds_vk_rates rates;
 
 	/* The submitting thread. */
@@ -215,6 +223,9 @@ ds_result ds_vk_instance_create(struct ds_vk_api *vk, VkInstance *out, char *why
 ds_result ds_vk_list_devices(const struct ds_vk_api *vk, VkInstance instance,
 			     struct ds_vk_caps_list *list);
 void ds_vk_get_caps(const struct ds_vk_api *vk, VkPhysicalDevice physical, struct ds_vk_caps *caps);
+/* 0: there is no such family. */
+VkQueueFlags ds_vk_family_flags(const struct ds_vk_api *vk, VkPhysicalDevice physical,
+				uint32_t family);
 /* NULL: it will do; else what it lacks. */
 const char *ds_vk_lacks(const struct ds_vk_caps *caps);
 void ds_vk_describe_caps(const struct ds_vk_caps *caps, struct ds_vulkan_device_info *info);

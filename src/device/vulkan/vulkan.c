@@ -103,7 +103,7 @@ static bool is_config(const struct ds_vulkan_config *cfg)
 	if (cfg->decode < DS_VULKAN_DECODE_AUTO || cfg->decode > DS_VULKAN_DECODE_GPU ||
 	    cfg->path < DS_VULKAN_PATH_AUTO || cfg->path > DS_VULKAN_PATH_STAGED ||
 	    cfg->staging < DS_VULKAN_STAGING_AUTO || cfg->staging > DS_VULKAN_STAGING_MAPPED ||
-	    cfg->reserved)
+	    (cfg->flags & ~(uint32_t)DS_VULKAN_USE_DRIVER_DECODE))
 		return false;
 	if (!cfg->device)
 		return !cfg->instance && !cfg->physical_device && !cfg->compute_queue.queue &&
@@ -130,7 +130,7 @@ static struct ds_vk_device *alloc_device(const struct ds_vulkan_config *cfg,
 	pthread_mutex_init(&d->registry.lock, NULL);
 	ds_cond_init(&d->wake);
 	for (unsigned i = 0; i < DS_VK_MAX_QUEUES; i++) {
-		d->queues[i].todo_end = &d->queues[i].todo;
+		d->queues[i].unsent_end = &d->queues[i].unsent;
 		ds_cond_init(&d->queues[i].submitted_more);
 	}
 	return d;
@@ -265,6 +265,8 @@ void ds_vk_read_stats(struct ds_vk_device *d, struct ds_vulkan_stats *stats)
 	stats->device_memory_nbytes = load(&n->memory_nbytes);
 	stats->mapped_targets = load(&n->mapped_targets);
 	stats->staged_targets = load(&n->staged_targets);
+	stats->driver_decodes = load(&n->driver_decodes);
+	stats->driver_decoded_nbytes = load(&n->driver_decoded_nbytes);
 }
 
 uint64_t ds_vk_image_nbytes(const struct ds_vulkan_image_detail *detail)

@@ -54,7 +54,7 @@ static void close_it(uint64_t file)
 
 static uint64_t create_queue(uint32_t capacity)
 {
-	struct dsw_queue_create a = { unix_address("test"), capacity, 0, 0 };
+	struct dsw_queue_create a = { .name = unix_address("test"), .capacity = capacity };
 
 	REQUIRE_OK(call(DSW_QUEUE_CREATE, &a));
 	return a.queue;
@@ -294,6 +294,54 @@ static void test_codecs(void)
 	REQUIRE_CMP(none.bound, ==, 0);
 }
 
+/* What a GPU decoder is told about a stream; and streams that it is told nothing about. */
+static void test_tiles(void)
+{
+	enum {
+		MAX_TILES = 64
+	};
+	struct dsw_codec_run c = { .format = DSW_FORMAT_GDEFLATE, .setting = -1 };
+	unsigned char *in = malloc(NBYTES), *stream = malloc(2 * NBYTES);
+	struct dsw_tile tiles[MAX_TILES];
+	struct dsw_gdeflate_tiles a = { .stream = unix_address(stream), .max = MAX_TILES };
+	uint32_t end = 8;
+
+	pattern_fill(in, NBYTES, 3, 0);
+	c.source = unix_address(in);
+	c.source_nbytes = NBYTES;
+	c.destination = unix_address(stream);
+	c.room = 2 * NBYTES;
+	REQUIRE_OK(call(DSW_CODEC_COMPRESS, &c));
+	a.stream_nbytes = c.written;
+	a.decoded_nbytes = NBYTES;
+	a.tiles = unix_address(tiles);
+	REQUIRE_OK(call(DSW_GDEFLATE_TILES, &a));
+	REQUIRE_CMP(a.count, ==, (NBYTES + 65535) / 65536);
+	end += 4 * a.count;
+	for (uint32_t i = 0; i < a.count; i++) {
+		REQUIRE_CMP(tiles[i].offset, ==, end);
+		REQUIRE_CMP(tiles[i].decoded_nbytes, ==,
+			    i + 1 < a.count ? 65536 : (NBYTES - 1) % 65536 + 1);
+		end += tiles[i].nbytes;
+	}
+	REQUIRE_CMP(end, ==, c.written);
+	a.max = a.count - 1;
+	REQUIRE_RESULT(call(DSW_GDEFLATE_TILES, &a), DS_ERR_OUT_OF_RANGE);
+	a.max = MAX_TILES;
+	a.decoded_nbytes++;
+	REQUIRE_RESULT(call(DSW_GDEFLATE_TILES, &a), DS_ERR_SIZE_MISMATCH);
+	a.decoded_nbytes--;
+	a.stream_nbytes--;
+	REQUIRE_RESULT(call(DSW_GDEFLATE_TILES, &a), DS_ERR_CORRUPT_DATA);
+	a.stream_nbytes = 7;
+	REQUIRE_RESULT(call(DSW_GDEFLATE_TILES, &a), DS_ERR_CORRUPT_DATA);
+	a.stream_nbytes = c.written;
+	stream[8 + 4] ^= 1;
+	REQUIRE_RESULT(call(DSW_GDEFLATE_TILES, &a), DS_ERR_CORRUPT_DATA);
+	free(stream);
+	free(in);
+}
+
 struct pump {
 	pthread_t thread;
 	atomic_uint nr_taken;
@@ -355,6 +403,7 @@ int main(void)
 	test_cancel();
 	test_backends();
 	test_codecs();
+	test_tiles();
 	test_pump();
 	REQUIRE_OK(call(DSW_BACKEND_DESTROY, NULL));
 	tempdir_remove(&dir);

@@ -244,7 +244,7 @@ static void measure(const Gpu &gpu, const char *what, DSTORAGE_COMPRESSION_FORMA
 	}
 	double seconds = static_cast<double>(end.QuadPart - begin.QuadPart) /
 			 static_cast<double>(frequency.QuadPart) / numRuns;
-	std::printf("%-22s staging %4u MiB  %7.3f GB/s  support 0x%x\n", what, staging >> 20,
+	std::printf("%-22s staging %4u MiB  %8.4f GB/s  support 0x%x\n", what, staging >> 20,
 		    static_cast<double>(data.size()) / seconds / 1e9,
 		    static_cast<unsigned>(queue->GetCompressionSupport(format)));
 }

@@ -43,16 +43,18 @@ static void cancel_one(struct request *r)
 /*
  * With the lock: has the Unix half cancel what is marked, from requests[*at] on. The
  * lock is dropped for that, so ids may be old when they arrive; old ones find nothing.
+ * Those of the two queues on the Unix side are cancelled apart.
  */
-static void cancel_reading(struct queue *q, UINT32 *at)
+static void cancel_reading(struct queue *q, bool is_native, UINT32 *at)
 {
 	uint64_t ids[CANCEL_BATCH];
-	struct dsw_queue_cancel a = { q->unix_queue, (uint64_t)(uintptr_t)ids, 0, 0 };
+	struct dsw_queue_cancel a = { is_native ? q->native_queue : q->unix_queue,
+				      (uint64_t)(uintptr_t)ids, 0, 0 };
 
 	for (; *at < q->nr_touched && a.count < CANCEL_BATCH; ++*at) {
 		const struct request *r = &q->requests[*at];
 
-		if (r->stage == STAGE_READING && r->is_cancelled)
+		if (r->stage == STAGE_READING && r->is_cancelled && r->is_native == is_native)
 			ids[a.count++] = r->unix_id;
 	}
 	if (!a.count)
@@ -78,12 +80,15 @@ static void cancel_matching(struct queue *q, UINT64 mask, UINT64 value)
 {
 	UINT64 sequence = q->next_sequence;
 	UINT32 at = 0;
+	UINT32 native_at = 0;
 
 	for (UINT32 i = 0; i < q->nr_touched; i++)
 		if (q->requests[i].stage != STAGE_FREE && matches(&q->requests[i], mask, value))
 			cancel_one(&q->requests[i]);
 	while (at < q->nr_touched)
-		cancel_reading(q, &at);
+		cancel_reading(q, false, &at);
+	while (native_at < q->nr_touched)
+		cancel_reading(q, true, &native_at);
 	/* The pump takes the last steps, and what the GPU copies runs out. */
 	while (has_busy(q, mask, value, sequence))
 		SleepConditionVariableSRW(&q->changed, &q->lock, INFINITE, 0);
@@ -137,6 +142,7 @@ void queue_close(struct queue *q)
 static bool has_work(const struct queue *q)
 {
 	return q->nr_busy || q->is_firing || !ds_list_is_empty(&q->ready) ||
+	       !ds_list_is_empty(&q->settling) || !ds_list_is_empty(&q->native) ||
 	       !ds_list_is_empty(&q->staged);
 }
 

@@ -12,6 +12,7 @@
 #include "footprint.h"
 #include "gpu.h"
 #include "queue.h"
+#include "share.h"
 #include "unixlib.h"
 
 #define FIRST_CUSTOM_FORMAT DSTORAGE_CUSTOM_COMPRESSION_0
@@ -126,6 +127,19 @@ static HRESULT check_destination(struct request *r)
 	return r->is_gpu ? check_gpu(r) : check_memory(r, size);
 }
 
+/* A transform is undone by the CPU, so it decodes too. */
+static void check_decoder(struct request *r)
+{
+	r->can_be_gpus =
+		r->is_gpu && !r->transform &&
+		r->desc.Options.CompressionFormat == DSTORAGE_COMPRESSION_FORMAT_GDEFLATE &&
+		gpu_can_decode(r->queue->gpu, r->read_nbytes, r->nbytes);
+	/* No threads are there for it, and the program is offered what the GPU does not take. */
+	r->must_be_gpus = r->can_be_gpus && r->is_custom;
+	if (r->must_be_gpus)
+		r->is_custom = false;
+}
+
 HRESULT request_check(struct request *r)
 {
 	bool is_file = r->desc.Options.SourceType == DSTORAGE_REQUEST_SOURCE_FILE;
@@ -146,6 +160,11 @@ HRESULT request_check(struct request *r)
 	    (r->nbytes > core_staging_size() || source_size(&r->desc) > core_staging_size()))
 		return E_DSTORAGE_REQUEST_TOO_LARGE;
 	r->read_nbytes = source_size(&r->desc);
-	r->needs_staging = r->is_gpu || r->transform || (r->is_custom && is_file);
+	if (r->is_gpu)
+		r->is_native = share_takes(gpu_share(r->queue->gpu), r);
+	if (!r->is_native)
+		check_decoder(r);
+	r->needs_staging =
+		(r->is_gpu && !r->is_native) || r->transform || (r->is_custom && is_file);
 	return S_OK;
 }

@@ -30,6 +30,7 @@ static UINT64 staging_in_use;
 static LONG debug_flags;
 static LONG nr_files;
 static LONG has_space;
+static LONG64 decoding_nbytes;
 
 void *core_alloc(size_t nbytes)
 {
@@ -136,6 +137,56 @@ bool core_is_strict(void)
 	return strict;
 }
 
+bool core_shares_device(void)
+{
+	/* The Vulkan layer's own switch, when it is found as an implicit one. */
+	return is_variable("DS_VULKAN_SHARE", "1");
+}
+
+uint32_t core_native_decode(void)
+{
+	bool is_off;
+
+	AcquireSRWLockShared(&settings_lock);
+	is_off = configuration.DisableGpuDecompression != 0;
+	ReleaseSRWLockShared(&settings_lock);
+	if (is_off || is_variable("DS_WINE_GPU_DECODE", "off"))
+		return DSW_DECODE_CPU;
+	return is_variable("DS_WINE_GPU_DECODE", "on") ? DSW_DECODE_GPU : DSW_DECODE_AUTO;
+}
+
+void core_fill_backend(uint64_t *staging_nbytes, uint32_t *decode_workers, uint32_t *buffered)
+{
+	INT32 threads;
+
+	AcquireSRWLockShared(&settings_lock);
+	threads = configuration.NumBuiltInCpuDecompressionThreads;
+	*buffered = configuration.ForceFileBuffering != 0;
+	*staging_nbytes =
+		ds_max_u64(ds_min_u64(staging_size, MAX_BACKEND_STAGING), MIN_BACKEND_STAGING);
+	ReleaseSRWLockShared(&settings_lock);
+	*decode_workers = threads > 0 ? (uint32_t)(threads < 256 ? threads : 256) : 0;
+}
+
+struct core_gpu_decoding core_gpu_decoding(void)
+{
+	const char *name = "DS_WINE_GPU_DECODE";
+	struct core_gpu_decoding s = { .use_vulkan = true, .use_metacommand = true };
+
+	AcquireSRWLockShared(&settings_lock);
+	s.is_off = configuration.DisableGpuDecompression != 0;
+	s.use_metacommand = !configuration.DisableGpuDecompressionMetacommand;
+	ReleaseSRWLockShared(&settings_lock);
+	s.is_off |= is_variable(name, "off");
+	if (is_variable(name, "vulkan"))
+		s.use_metacommand = false;
+	if (is_variable(name, "metacommand"))
+		s.use_vulkan = false;
+	s.always = is_variable(name, "on") || is_variable(name, "vulkan") ||
+		   is_variable(name, "metacommand");
+	return s;
+}
+
 void core_file_opened(void)
 {
 	InterlockedIncrement(&nr_files);
@@ -158,16 +209,9 @@ static uint32_t chosen_engine(void)
 static int32_t create_backend(void)
 {
 	struct dsw_backend_create a = { 0 };
-	INT32 threads;
 	int32_t ret;
 
-	AcquireSRWLockShared(&settings_lock);
-	threads = configuration.NumBuiltInCpuDecompressionThreads;
-	a.buffered = configuration.ForceFileBuffering != 0;
-	a.staging_nbytes =
-		ds_max_u64(ds_min_u64(staging_size, MAX_BACKEND_STAGING), MIN_BACKEND_STAGING);
-	ReleaseSRWLockShared(&settings_lock);
-	a.decode_workers = threads > 0 ? (uint32_t)(threads < 256 ? threads : 256) : 0;
+	core_fill_backend(&a.staging_nbytes, &a.decode_workers, &a.buffered);
 	a.engine = chosen_engine();
 	ret = unix_call(DSW_BACKEND_CREATE, &a);
 	if (ret)
@@ -270,4 +314,14 @@ void core_kick(void)
 		ReleaseSRWLockExclusive(&q->lock);
 	}
 	ReleaseSRWLockShared(&queues_lock);
+}
+
+void core_note_decoding(INT64 nbytes)
+{
+	InterlockedExchangeAdd64(&decoding_nbytes, nbytes);
+}
+
+UINT64 core_decoding_nbytes(void)
+{
+	return (UINT64)InterlockedExchangeAdd64(&decoding_nbytes, 0);
 }

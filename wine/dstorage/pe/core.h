@@ -11,6 +11,7 @@
 #define DSTORAGE_CORE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "dstorage/include/dstorage.h"
 
@@ -31,8 +32,22 @@ void core_set_debug_flags(UINT32 flags);
 UINT32 core_debug_flags(void);
 /* Built-in formats are the program's to decompress. */
 bool core_offers_builtin(void);
+/* Who decodes GDeflate for GPU destinations; by the configuration and DS_WINE_GPU_DECODE. */
+struct core_gpu_decoding {
+	bool is_off;
+	bool always; /* else by who has less to do, and never by a CPU that plays a GPU */
+	bool use_vulkan, use_metacommand;
+};
+struct core_gpu_decoding core_gpu_decoding(void);
 /* Requests that exceed the staging size fail, as on Windows; by DS_WINE_STRICT_STAGING=1. */
 bool core_is_strict(void);
+
+/* Buffers are loaded on the program's own Vulkan device; by DS_VULKAN_SHARE=1. */
+bool core_shares_device(void);
+/* Who decodes there, enum dsw_decode; by the configuration and DS_WINE_GPU_DECODE=on|off. */
+uint32_t core_native_decode(void);
+/* What the settings say of a backend. */
+void core_fill_backend(uint64_t *staging_nbytes, uint32_t *decode_workers, uint32_t *buffered);
 
 void core_file_opened(void);
 void core_file_closed(void);
@@ -58,5 +73,9 @@ void core_give_block(void *block, UINT64 nbytes);
 void core_note_space(void);
 /* Lets queues start what waited for space. Without locks. */
 void core_kick(void);
+
+/* Decoded bytes that the CPU has been told to make and has not made yet. */
+void core_note_decoding(INT64 nbytes);
+UINT64 core_decoding_nbytes(void);
 
 #endif /* DSTORAGE_CORE_H */

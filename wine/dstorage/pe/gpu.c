@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "core.h"
+#include "decode.h"
 #include "errors.h"
 #include "footprint.h"
 #include "log.h"
 #include "queue.h"
+#include "share.h"
 #include "waits.h"
 
 #define NR_BATCHES  8
@@ -21,7 +23,8 @@
 struct batch {
 	ID3D12CommandAllocator *allocator;
 	ID3D12GraphicsCommandList *list;
-	UINT64 value; /* of the fence when it is done; 0: not running */
+	UINT64 value;	      /* of the fence when it is done; 0: not running */
+	UINT64 decoded_value; /* of the decoder's fence, that its sources need */
 	struct ds_list requests;
 };
 
@@ -31,10 +34,14 @@ struct gpu {
 	ID3D12Device *device;
 	ID3D12CommandQueue *queue;
 	ID3D12Fence *fence;
+	struct share *share;	 /* or NULL */
+	struct decoder *decoder; /* or NULL: the CPU decodes */
 
 	SRWLOCK lock; /* guards what follows */
 	UINT64 value; /* the last that the queue was told to signal */
 	struct batch batches[NR_BATCHES];
+	struct batch nothing; /* of gpu_settle(); made with `share` */
+	UINT64 settling;      /* what gpu_settle() has promised last, or 0 */
 	struct ds_list to_copy;
 
 	ID3D12Resource *ring; /* made by the first range */
@@ -51,6 +58,11 @@ static struct ds_list gpus = { &gpus, &gpus };
 ID3D12Device *gpu_device(const struct gpu *g)
 {
 	return g->device;
+}
+
+struct share *gpu_share(const struct gpu *g)
+{
+	return g->share;
 }
 
 /* ------------------------------------------------------------ making it */
@@ -74,14 +86,21 @@ static HRESULT make_batch(ID3D12Device *device, struct batch *b)
 	return ID3D12GraphicsCommandList_Close(b->list);
 }
 
+static void free_batch_objects(struct batch *b)
+{
+	if (b->list)
+		ID3D12GraphicsCommandList_Release(b->list);
+	if (b->allocator)
+		ID3D12CommandAllocator_Release(b->allocator);
+}
+
 static void free_gpu(struct gpu *g)
 {
-	for (unsigned int i = 0; i < NR_BATCHES; i++) {
-		if (g->batches[i].list)
-			ID3D12GraphicsCommandList_Release(g->batches[i].list);
-		if (g->batches[i].allocator)
-			ID3D12CommandAllocator_Release(g->batches[i].allocator);
-	}
+	share_destroy(g->share);
+	for (unsigned int i = 0; i < NR_BATCHES; i++)
+		free_batch_objects(&g->batches[i]);
+	free_batch_objects(&g->nothing);
+	decoder_destroy(g->decoder);
 	if (g->ring)
 		ID3D12Resource_Release(g->ring);
 	if (g->fence)
@@ -127,6 +146,12 @@ static HRESULT make_gpu(ID3D12Device *device, struct gpu **out)
 		free_gpu(g);
 		return hr;
 	}
+	g->share = share_create(device);
+	if (g->share && FAILED(make_batch(device, &g->nothing))) {
+		share_destroy(g->share);
+		g->share = NULL;
+	}
+	g->decoder = decoder_create(device);
 	ds_list_push_back(&gpus, &g->link);
 	*out = g;
 	return S_OK;
@@ -331,6 +356,35 @@ void gpu_copy(struct gpu *g, struct request *r)
 	ReleaseSRWLockExclusive(&g->lock);
 }
 
+bool gpu_can_decode(const struct gpu *g, UINT64 stream_nbytes, UINT64 nbytes)
+{
+	return g && decoder_fits(g->decoder, stream_nbytes, nbytes);
+}
+
+bool gpu_wants_decode(struct gpu *g, UINT64 nbytes, bool must)
+{
+	return decoder_wants(g->decoder, nbytes, must);
+}
+
+DSTORAGE_COMPRESSION_SUPPORT gpu_support(const struct gpu *g, DSTORAGE_COMPRESSION_FORMAT format)
+{
+	if (g->decoder && format == DSTORAGE_COMPRESSION_FORMAT_GDEFLATE)
+		return decoder_support(g->decoder);
+	/* The CPU decodes, and a copy queue brings the result to the GPU. */
+	return DSTORAGE_COMPRESSION_SUPPORT_CPU_FALLBACK |
+	       DSTORAGE_COMPRESSION_SUPPORT_USES_COPY_QUEUE;
+}
+
+void gpu_decode(struct gpu *g, struct request *r)
+{
+	decoder_add(g->decoder, r);
+}
+
+void gpu_forget_decoded(struct gpu *g, struct request *r)
+{
+	decoder_forget(g->decoder, &r->decoded);
+}
+
 static struct batch *free_batch(struct gpu *g)
 {
 	for (unsigned int i = 0; i < NR_BATCHES; i++)
@@ -339,22 +393,28 @@ static struct batch *free_batch(struct gpu *g)
 	return NULL;
 }
 
+static HRESULT record_one(struct gpu *g, struct batch *b, struct request *r)
+{
+	if (!r->decoded.batch)
+		return footprint_record(g->device, b->list, &r->desc, r->range->buffer,
+					r->range->offset);
+	b->decoded_value = ds_max_u64(b->decoded_value, r->decoded.value);
+	return footprint_record(g->device, b->list, &r->desc, r->decoded.buffer, r->decoded.offset);
+}
+
 /* Moves what was recorded to the batch, and what could not be to `failed`. */
 static HRESULT record(struct gpu *g, struct batch *b, struct ds_list *failed)
 {
 	HRESULT hr = ID3D12CommandAllocator_Reset(b->allocator);
 
+	b->decoded_value = 0;
 	if (SUCCEEDED(hr))
 		hr = ID3D12GraphicsCommandList_Reset(b->list, b->allocator, NULL);
 	for (unsigned int n = 0; n < MAX_COPIES && !ds_list_is_empty(&g->to_copy); n++) {
 		struct request *r =
 			ds_list_entry(ds_list_pop_front(&g->to_copy), struct request, link);
 
-		if (SUCCEEDED(hr))
-			r->result = footprint_record(g->device, b->list, &r->desc, r->range->buffer,
-						     r->range->offset);
-		else
-			r->result = hr;
+		r->result = SUCCEEDED(hr) ? record_one(g, b, r) : hr;
 		ds_list_push_back(FAILED(r->result) ? failed : &b->requests, &r->link);
 	}
 	return SUCCEEDED(hr) ? ID3D12GraphicsCommandList_Close(b->list) : hr;
@@ -365,6 +425,12 @@ static HRESULT execute(struct gpu *g, struct batch *b)
 	ID3D12CommandList *list = (ID3D12CommandList *)b->list;
 	HRESULT hr;
 
+	/* The decoder is past that value; waiting for it makes what it wrote visible here. */
+	if (b->decoded_value) {
+		hr = ID3D12CommandQueue_Wait(g->queue, decoder_fence(g->decoder), b->decoded_value);
+		if (FAILED(hr))
+			return hr;
+	}
 	ID3D12CommandQueue_ExecuteCommandLists(g->queue, 1, &list);
 	hr = ID3D12CommandQueue_Signal(g->queue, g->fence, g->value + 1);
 	if (FAILED(hr))
@@ -383,21 +449,31 @@ static void move_all(struct ds_list *from, struct ds_list *to, HRESULT hr)
 	}
 }
 
-static void finish_all(struct ds_list *requests)
+/* True if there were any. */
+static bool finish_all(struct ds_list *requests)
 {
+	bool any = !ds_list_is_empty(requests);
+
 	while (!ds_list_is_empty(requests)) {
 		struct request *r =
 			ds_list_entry(ds_list_pop_front(requests), struct request, link);
 
 		request_finish(r, r->result);
 	}
+	return any;
 }
 
 static void flush(struct gpu *g, struct ds_list *failed)
 {
+	/* A removed device passes fences that it never reached: its lists are not to be used again. */
+	HRESULT gone = ID3D12Device_GetDeviceRemovedReason(g->device);
 	struct batch *b;
 
+	if (g->decoder)
+		decoder_flush(g->decoder, failed);
 	AcquireSRWLockExclusive(&g->lock);
+	if (FAILED(gone))
+		move_all(&g->to_copy, failed, gone);
 	while (!ds_list_is_empty(&g->to_copy) && (b = free_batch(g))) {
 		HRESULT hr = record(g, b, failed);
 
@@ -409,12 +485,32 @@ static void flush(struct gpu *g, struct ds_list *failed)
 	ReleaseSRWLockExclusive(&g->lock);
 }
 
+/* What the decoder has finished is to be copied; its stream is not needed any more. */
+static void retire_decoder(struct gpu *g, struct ds_list *done)
+{
+	struct ds_list decoded;
+
+	ds_list_init(&decoded);
+	decoder_retire(g->decoder, &decoded, done);
+	while (!ds_list_is_empty(&decoded)) {
+		struct request *r =
+			ds_list_entry(ds_list_pop_front(&decoded), struct request, link);
+
+		gpu_give_range(g, r->range);
+		r->range = NULL;
+		core_note_space();
+		gpu_copy(g, r);
+	}
+}
+
 static void retire(struct gpu *g, struct ds_list *done)
 {
 	UINT64 value = ID3D12Fence_GetCompletedValue(g->fence);
 	/* A removed device passes every fence. */
 	HRESULT hr = ID3D12Device_GetDeviceRemovedReason(g->device);
 
+	if (g->decoder)
+		retire_decoder(g, done);
 	AcquireSRWLockExclusive(&g->lock);
 	for (unsigned int i = 0; i < NR_BATCHES; i++) {
 		struct batch *b = &g->batches[i];
@@ -424,11 +520,15 @@ static void retire(struct gpu *g, struct ds_list *done)
 		b->value = 0;
 		move_all(&b->requests, done, hr);
 	}
+	if (g->settling && g->settling <= value) {
+		g->settling = 0;
+		core_note_space();
+	}
 	ReleaseSRWLockExclusive(&g->lock);
 }
 
-/* Requests end after the locks are gone, for that fires markers. */
-static void visit_all(void (*visit)(struct gpu *, struct ds_list *))
+/* Requests end after the locks are gone, for that fires markers. True if any did. */
+static bool visit_all(void (*visit)(struct gpu *, struct ds_list *))
 {
 	struct ds_list ended;
 
@@ -437,12 +537,14 @@ static void visit_all(void (*visit)(struct gpu *, struct ds_list *))
 	for (struct ds_list *at = gpus.next; at != &gpus; at = at->next)
 		visit(ds_list_entry(at, struct gpu, link), &ended);
 	ReleaseSRWLockShared(&gpus_lock);
-	finish_all(&ended);
+	return finish_all(&ended);
 }
 
 void gpu_flush_all(void)
 {
-	visit_all(flush);
+	/* Those that failed may have held what others wait for. */
+	while (visit_all(flush)) {
+	}
 }
 
 void gpu_retire_all(void)
@@ -450,6 +552,28 @@ void gpu_retire_all(void)
 	visit_all(retire);
 	/* Batches are free again. */
 	gpu_flush_all();
+}
+
+HRESULT gpu_settle(struct gpu *g, UINT64 *value)
+{
+	ID3D12CommandList *list = (ID3D12CommandList *)g->nothing.list;
+	HRESULT hr;
+
+	AcquireSRWLockExclusive(&g->lock);
+	/* What a device still has to do to new resources it does before it runs the next list. */
+	ID3D12CommandQueue_ExecuteCommandLists(g->queue, 1, &list);
+	hr = ID3D12CommandQueue_Signal(g->queue, g->fence, g->value + 1);
+	if (SUCCEEDED(hr)) {
+		g->settling = *value = ++g->value;
+		hr = ID3D12Fence_SetEventOnCompletion(g->fence, g->value, waits_event());
+	}
+	ReleaseSRWLockExclusive(&g->lock);
+	return hr;
+}
+
+bool gpu_is_past(const struct gpu *g, UINT64 value)
+{
+	return ID3D12Fence_GetCompletedValue(g->fence) >= value;
 }
 
 HRESULT gpu_signal(struct gpu *g, ID3D12Fence *fence, UINT64 value)

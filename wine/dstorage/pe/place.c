@@ -29,7 +29,7 @@ static void copy_block(struct request *r, void *to)
 		memcpy(to, r->block, (size_t)r->nbytes);
 }
 
-/* The bytes are decompressed, in the block, the range, or the program's memory. */
+/* The bytes are decompressed, unless that is the GPU's to do, in the block, the range, or the program's memory. */
 static void bring_home(struct request *r)
 {
 	void *to = r->is_gpu ? r->range->data : r->desc.Destination.Memory.Buffer;
@@ -41,7 +41,9 @@ static void bring_home(struct request *r)
 		}
 		copy_block(r, to);
 	}
-	if (r->is_gpu)
+	if (r->is_gpus)
+		gpu_decode(r->queue->gpu, r);
+	else if (r->is_gpu)
 		gpu_copy(r->queue->gpu, r);
 	else
 		request_finish(r, S_OK);

@@ -59,9 +59,10 @@ static bool take_completion(struct request *r, const struct dsw_completion *c)
 	HRESULT hr = hresult_of(c->result);
 
 	r->is_cancelled |= c->is_cancelled != 0;
+	queue_uncount_decoding(r);
 	if (hr == ACCESS_VIOLATION && try_again(r))
 		return false;
-	if (FAILED(hr) || r->is_cancelled || is_straight_to_program(r)) {
+	if (FAILED(hr) || r->is_cancelled || r->is_native || is_straight_to_program(r)) {
 		queue_end_request(r, hr);
 		return false;
 	}

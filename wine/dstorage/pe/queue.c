@@ -10,6 +10,7 @@
 #include "footprint.h"
 #include "gpu.h"
 #include "log.h"
+#include "share.h"
 #include "status_array.h"
 #include "unixlib.h"
 #include "waits.h"
@@ -46,9 +47,12 @@ static ULONG STDMETHODCALLTYPE queue_AddRef(IDStorageQueue3 *iface)
 static void free_members(struct queue *q)
 {
 	struct dsw_queue_destroy a = { q->unix_queue };
+	struct dsw_queue_destroy native = { q->native_queue };
 
 	if (q->unix_queue)
 		unix_call(DSW_QUEUE_DESTROY, &a);
+	if (q->native_queue)
+		unix_call(DSW_QUEUE_DESTROY, &native);
 	if (q->gpu)
 		gpu_put(q->gpu);
 	if (q->error_event)
@@ -62,7 +66,11 @@ static void free_members(struct queue *q)
 void queue_free(struct queue *q)
 {
 	struct dsw_queue_destroy a = { q->unix_queue };
+	struct dsw_queue_destroy native = { q->native_queue };
 
+	if (native.queue)
+		unix_call(DSW_QUEUE_DESTROY, &native);
+	q->native_queue = 0;
 	/* In this order: the backend may go once the last queue has left the list. */
 	unix_call(DSW_QUEUE_DESTROY, &a);
 	q->unix_queue = 0;
@@ -295,15 +303,19 @@ static void STDMETHODCALLTYPE queue_Query(IDStorageQueue3 *iface, DSTORAGE_QUEUE
 static DSTORAGE_COMPRESSION_SUPPORT STDMETHODCALLTYPE
 queue_GetCompressionSupport(IDStorageQueue3 *iface, DSTORAGE_COMPRESSION_FORMAT format)
 {
+	const struct queue *q = impl(iface);
 	bool is_there = format == DSTORAGE_COMPRESSION_FORMAT_GDEFLATE ||
 			(format == DSTORAGE_COMPRESSION_FORMAT_ZSTD && unixlib_has_zstd());
 
 	if (!is_there)
 		return DSTORAGE_COMPRESSION_SUPPORT_NONE;
-	/* The CPU decodes. With a device, a copy queue brings the result to the GPU. */
-	return impl(iface)->gpu ? DSTORAGE_COMPRESSION_SUPPORT_CPU_FALLBACK |
-					  DSTORAGE_COMPRESSION_SUPPORT_USES_COPY_QUEUE
-				: DSTORAGE_COMPRESSION_SUPPORT_CPU_FALLBACK;
+	if (!q->gpu)
+		return DSTORAGE_COMPRESSION_SUPPORT_CPU_FALLBACK;
+	if (format == DSTORAGE_COMPRESSION_FORMAT_GDEFLATE && share_decodes(gpu_share(q->gpu)))
+		return DSTORAGE_COMPRESSION_SUPPORT_GPU_FALLBACK |
+		       DSTORAGE_COMPRESSION_SUPPORT_CPU_FALLBACK |
+		       DSTORAGE_COMPRESSION_SUPPORT_USES_COMPUTE_QUEUE;
+	return gpu_support(q->gpu, format);
 }
 
 static IDStorageQueue3Vtbl queue_vtbl = {
@@ -356,6 +368,20 @@ static HRESULT alloc_members(struct queue *q)
 	return q->desc.Device ? gpu_get(q->desc.Device, &q->gpu) : S_OK;
 }
 
+/* The same once more, on the program's own device. */
+static HRESULT open_native_queue(struct queue *q, struct dsw_queue_create a)
+{
+	struct share *share = q->gpu ? gpu_share(q->gpu) : NULL;
+	HRESULT hr;
+
+	if (!share)
+		return S_OK;
+	a.share = share_handle(share);
+	hr = hresult_of(unix_call(DSW_QUEUE_CREATE, &a));
+	q->native_queue = SUCCEEDED(hr) ? a.queue : 0;
+	return hr;
+}
+
 static HRESULT open_unix_queue(struct queue *q)
 {
 	struct dsw_queue_create a = {
@@ -368,9 +394,12 @@ static HRESULT open_unix_queue(struct queue *q)
 	if (FAILED(hr))
 		return hr;
 	hr = hresult_of(unix_call(DSW_QUEUE_CREATE, &a));
+	if (SUCCEEDED(hr)) {
+		q->unix_queue = a.queue;
+		hr = open_native_queue(q, a);
+	}
 	if (FAILED(hr))
 		core_queue_gone(q);
-	q->unix_queue = a.queue;
 	return hr;
 }
 
@@ -391,7 +420,9 @@ static struct queue *new_queue(const DSTORAGE_QUEUE_DESC *desc)
 	ds_list_init(&q->free);
 	ds_list_init(&q->pending);
 	ds_list_init(&q->waiting);
+	ds_list_init(&q->settling);
 	ds_list_init(&q->ready);
+	ds_list_init(&q->native);
 	ds_list_init(&q->staged);
 	queue_reset_record(q);
 	return q;

@@ -9,10 +9,11 @@
  * A request's stages:
  *
  *	PENDING   enqueued, not submitted
- *	WAITING   submitted; a fence of the program's has not reached its value
+ *	WAITING   submitted; a fence of the program's has not reached its value, or a resource is
+ *		  not ready for the runtime
  *	READY     submitted; waits for staging memory, or for room in the Unix half
  *	READING   the Unix half has it
- *	PLACING   read; the pump, or the GPU, brings it to where it belongs
+ *	PLACING   read; the pump, or the GPU, decodes it and brings it to where it belongs
  *	OFFERED   the program decompresses it
  *
  * READING and PLACING are "busy": the runtime may touch the program's memory.
@@ -25,11 +26,13 @@
 
 #include "base/list.h"
 #include "dstorage/include/dstorage.h"
+#include "decode.h"
 
 struct file;
 struct gpu;
 struct gpu_range;
 struct fence_wait;
+struct share;
 struct status_array;
 
 enum stage {
@@ -50,7 +53,12 @@ struct request {
 	UINT8 nr_tries;	    /* reads that ended with an unwritable destination */
 	bool is_gpu;	    /* the destination is the GPU's */
 	bool is_custom;	    /* the program decompresses it */
+	bool is_native;	    /* the runtime brings it into the GPU's buffer itself; see share.h */
 	bool needs_staging; /* has to wait for staging memory before it starts */
+	bool can_be_gpus;   /* the GPU could decode it */
+	bool must_be_gpus;  /* and the CPU shall not */
+	bool is_gpus;	    /* the GPU decodes it: its range gets the stream */
+	bool is_cpus;	    /* counted as what the CPU has to decode */
 	bool is_handed_out; /* OFFERED, and the program has it */
 	bool is_cancelled;  /* to end as soon as nothing is under way for it */
 	UINT32 segment;	    /* index of the segment that it belongs to */
@@ -63,6 +71,10 @@ struct request {
 	UINT64 read_nbytes;
 	void *block; /* staging memory for what arrives, or NULL */
 	struct gpu_range *range;
+	UINT64 vk_buffer; /* is_native: where it goes, and the offset there */
+	UINT64 vk_offset;
+	UINT64 settle_value; /* of the GPU's fence, when its resource can be written there */
+	struct decode_place decoded;
 	struct file *file;
 	ID3D12Resource *resource;
 	struct fence_wait *wait;
@@ -102,7 +114,8 @@ struct queue {
 	LONG refs;
 	struct ds_list link; /* of the core's list */
 	uint64_t unix_queue;
-	struct gpu *gpu; /* or NULL */
+	uint64_t native_queue; /* on the program's own Vulkan device, or 0 */
+	struct gpu *gpu;       /* or NULL */
 	DSTORAGE_QUEUE_DESC desc;
 	CHAR name[64];
 	HANDLE error_event;
@@ -123,8 +136,12 @@ struct queue {
 	struct ds_list free;
 	struct ds_list pending;
 	struct ds_list waiting;
-	struct ds_list ready;  /* can start at once */
-	struct ds_list staged; /* READY too, but needs staging memory; in order */
+	struct ds_list settling; /* WAITING too, but for nothing of the program's */
+	struct ds_list ready;	 /* can start at once */
+	struct ds_list native;	 /* the same, is_native */
+	struct ds_list staged;	 /* READY too, but needs staging memory; in order */
+
+	UINT64 settle_value; /* what requests of this pass wait for, or 0 */
 
 	struct segment *segments;
 	UINT32 nr_segments;
@@ -146,6 +163,8 @@ bool queue_take_marker_slot(struct queue *q);
 void queue_add_request(struct queue *q, struct request *r);
 void queue_add_marker(struct queue *q, const struct marker *m);
 void queue_submit(struct queue *q);
+/* The CPU has decoded the request, or will not. */
+void queue_uncount_decoding(struct request *r);
 /* The request has ended, well, or with a failure; or cancelled, which is neither. */
 void queue_end_request(struct request *r, HRESULT hr);
 /* Fires what is due. Drops the lock meanwhile. */
@@ -162,7 +181,9 @@ HRESULT request_check(struct request *r);
 
 /* start.c: with the lock */
 void queue_start(struct queue *q);
-/* WAITING requests whose fence is there become READY. */
+/* The request, which is on no list, is READY; or waits for its resource. */
+void queue_make_ready(struct request *r);
+/* WAITING requests that wait no more become READY. */
 void queue_wake_waiting(struct queue *q);
 
 /* place.c: without locks; the request is PLACING and nobody else's. */

@@ -101,12 +101,12 @@ static void submit_request(struct queue *q, struct request *r)
 		ds_list_push_back(&q->waiting, &r->link);
 		return;
 	}
-	r->stage = STAGE_READY;
-	ds_list_push_back(r->needs_staging ? &q->staged : &q->ready, &r->link);
+	queue_make_ready(r);
 }
 
 void queue_submit(struct queue *q)
 {
+	q->settle_value = 0;
 	while (!ds_list_is_empty(&q->pending))
 		submit_request(q, ds_list_entry(q->pending.next, struct request, link));
 	for (; q->submitted != q->open; q->submitted++)
@@ -125,6 +125,8 @@ static void release_staging(struct request *r)
 		core_give_block(r->block, r->nbytes);
 	if (r->range)
 		gpu_give_range(r->queue->gpu, r->range);
+	if (r->decoded.batch)
+		gpu_forget_decoded(r->queue->gpu, r);
 	if (r->read_block || r->block || r->range)
 		core_note_space();
 }
@@ -151,6 +153,13 @@ static void leave_segment(struct request *r, HRESULT hr)
 	seg->nr_requests--;
 }
 
+void queue_uncount_decoding(struct request *r)
+{
+	if (r->is_cpus)
+		core_note_decoding(-(INT64)r->nbytes);
+	r->is_cpus = false;
+}
+
 void queue_end_request(struct request *r, HRESULT hr)
 {
 	struct queue *q = r->queue;
@@ -160,6 +169,7 @@ void queue_end_request(struct request *r, HRESULT hr)
 		hr = S_OK;
 	if (FAILED(hr))
 		queue_note_request_failure(r, hr);
+	queue_uncount_decoding(r);
 	leave_segment(r, hr);
 	if (r->stage == STAGE_READING || r->stage == STAGE_PLACING)
 		q->nr_busy--;

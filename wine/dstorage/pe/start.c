@@ -13,6 +13,7 @@
 #include "log.h"
 #include "memory.h"
 #include "queue.h"
+#include "share.h"
 #include "unixlib.h"
 #include "waits.h"
 
@@ -23,7 +24,7 @@ static bool is_from_memory(const struct request *r)
 	return r->desc.Options.SourceType == DSTORAGE_REQUEST_SOURCE_MEMORY;
 }
 
-static bool is_raw(const struct request *r)
+static bool is_uncompressed(const struct request *r)
 {
 	return r->desc.Options.CompressionFormat == DSTORAGE_COMPRESSION_FORMAT_NONE;
 }
@@ -31,7 +32,7 @@ static bool is_raw(const struct request *r)
 /* The kernel reads raw files, and says EFAULT; all else is written by the runtime's threads. */
 static HRESULT check_written_memory(struct request *r)
 {
-	if (r->is_gpu || r->is_custom || (is_raw(r) && !is_from_memory(r)))
+	if (r->is_gpu || r->is_custom || (is_uncompressed(r) && !is_from_memory(r)))
 		return S_OK;
 	switch (memory_writable_kind(r->desc.Destination.Memory.Buffer, r->nbytes)) {
 	case MEMORY_WATCHED:
@@ -53,6 +54,16 @@ static HRESULT check_memory(struct request *r)
 	return check_written_memory(r);
 }
 
+/* Once: a request that has to wait for room keeps to its decoder. */
+static HRESULT choose_decoder(struct request *r)
+{
+	if (!r->can_be_gpus)
+		return S_OK;
+	r->is_gpus = gpu_wants_decode(r->queue->gpu, r->nbytes, r->must_be_gpus);
+	r->can_be_gpus = false;
+	return r->must_be_gpus && !r->is_gpus ? E_OUTOFMEMORY : S_OK;
+}
+
 /* Staging memory for what is read, for what arrives, and for what the GPU copies. */
 static HRESULT take_staging(struct request *r)
 {
@@ -71,7 +82,8 @@ static HRESULT take_staging(struct request *r)
 		}
 	}
 	if (hr == S_OK && r->is_gpu && !r->range)
-		hr = gpu_take_range(r->queue->gpu, r->nbytes, &r->range);
+		hr = gpu_take_range(r->queue->gpu, r->is_gpus ? r->read_nbytes : r->nbytes,
+				    &r->range);
 	return hr;
 }
 
@@ -91,12 +103,15 @@ static uint64_t address(const void *p)
 
 static void describe(const struct request *r, struct dsw_request *out)
 {
+	bool is_raw = r->is_custom || r->is_gpus;
+
 	*out = (struct dsw_request){
 		.cookie = address(r),
 		.source_nbytes = r->read_nbytes,
-		.destination = address(arrival(r)),
-		.destination_nbytes = r->is_custom ? r->read_nbytes : r->nbytes,
-		.format = r->is_custom ? DSW_FORMAT_NONE : r->desc.Options.CompressionFormat,
+		.destination = r->is_native ? r->vk_offset : address(arrival(r)),
+		.buffer = r->vk_buffer,
+		.destination_nbytes = is_raw ? r->read_nbytes : r->nbytes,
+		.format = is_raw ? DSW_FORMAT_NONE : r->desc.Options.CompressionFormat,
 		.name = r->name[0] ? address(r->name) : 0,
 	};
 	if (is_from_memory(r)) {
@@ -105,6 +120,15 @@ static void describe(const struct request *r, struct dsw_request *out)
 		out->file = r->file->unix_file;
 		out->source = r->desc.Source.File.Offset;
 	}
+}
+
+/* Until it is read; a request that finds no room comes here again. */
+static void count_decoding(struct request *r)
+{
+	if (r->is_cpus || r->is_gpus || r->is_custom || is_uncompressed(r))
+		return;
+	r->is_cpus = true;
+	core_note_decoding((INT64)r->nbytes);
 }
 
 enum verdict {
@@ -120,6 +144,8 @@ static enum verdict prepare(struct request *r)
 
 	if (SUCCEEDED(hr))
 		hr = check_memory(r);
+	if (SUCCEEDED(hr))
+		hr = choose_decoder(r);
 	if (SUCCEEDED(hr) && r->needs_staging) {
 		hr = take_staging(r);
 		if (hr == S_FALSE)
@@ -133,6 +159,7 @@ static enum verdict prepare(struct request *r)
 		custom_offer(r);
 		return DEALT_WITH;
 	}
+	count_decoding(r);
 	return START_IT;
 }
 
@@ -165,11 +192,11 @@ static void note_started(struct request *r, const struct dsw_request *started)
 }
 
 /* True if the list may have more to start. */
-static bool start_some(struct queue *q, struct ds_list *list)
+static bool start_some(struct queue *q, struct ds_list *list, uint64_t unix_queue)
 {
 	struct dsw_request batch[START_BATCH];
 	struct request *of[START_BATCH];
-	struct dsw_queue_start a = { q->unix_queue, address(batch), 0, 0 };
+	struct dsw_queue_start a = { unix_queue, address(batch), 0, 0 };
 
 	a.count = gather(list, batch, of);
 	if (!a.count)
@@ -188,14 +215,62 @@ static bool start_some(struct queue *q, struct ds_list *list)
 
 void queue_start(struct queue *q)
 {
-	while (start_some(q, &q->ready)) {
+	while (start_some(q, &q->ready, q->unix_queue)) {
 	}
-	while (start_some(q, &q->staged)) {
+	while (start_some(q, &q->native, q->native_queue)) {
+	}
+	while (start_some(q, &q->staged, q->unix_queue)) {
+	}
+}
+
+/* True if the request has to wait. All of one pass over the queue wait for the same. */
+static bool settle(struct request *r)
+{
+	struct queue *q = r->queue;
+
+	if (FAILED(r->result) || share_is_settled(r->resource))
+		return false;
+	if (!q->settle_value)
+		r->result = gpu_settle(q->gpu, &q->settle_value);
+	r->settle_value = q->settle_value;
+	return SUCCEEDED(r->result);
+}
+
+void queue_make_ready(struct request *r)
+{
+	struct queue *q = r->queue;
+
+	if (r->is_native && settle(r)) {
+		r->stage = STAGE_WAITING;
+		ds_list_push_back(&q->settling, &r->link);
+		return;
+	}
+	r->stage = STAGE_READY;
+	if (r->is_native)
+		ds_list_push_back(&q->native, &r->link);
+	else
+		ds_list_push_back(r->needs_staging ? &q->staged : &q->ready, &r->link);
+}
+
+static void wake_settling(struct queue *q)
+{
+	for (struct ds_list *at = q->settling.next, *next; at != &q->settling; at = next) {
+		struct request *r = ds_list_entry(at, struct request, link);
+
+		next = at->next;
+		if (!gpu_is_past(q->gpu, r->settle_value))
+			continue;
+		share_note_settled(r->resource);
+		ds_list_remove(at);
+		r->stage = STAGE_READY;
+		ds_list_push_back(&q->native, at);
 	}
 }
 
 void queue_wake_waiting(struct queue *q)
 {
+	wake_settling(q);
+	q->settle_value = 0;
 	for (struct ds_list *at = q->waiting.next, *next; at != &q->waiting; at = next) {
 		struct request *r = ds_list_entry(at, struct request, link);
 
@@ -203,7 +278,6 @@ void queue_wake_waiting(struct queue *q)
 		if (!wait_is_over(r->wait))
 			continue;
 		ds_list_remove(at);
-		r->stage = STAGE_READY;
-		ds_list_push_back(r->needs_staging ? &q->staged : &q->ready, at);
+		queue_make_ready(r);
 	}
 }

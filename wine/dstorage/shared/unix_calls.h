@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* Changes with every change of this file: halves of different builds refuse each other. */
-#define DSW_VERSION 1
+#define DSW_VERSION 4
 
 enum dsw_code {
 	DSW_INIT,
@@ -31,6 +31,11 @@ enum dsw_code {
 	DSW_CODEC_BOUND,
 	DSW_CODEC_COMPRESS,
 	DSW_CODEC_DECOMPRESS,
+	DSW_SHARE_WATCH,
+	DSW_SHARE_OPEN,
+	DSW_SHARE_CLOSE,
+	DSW_SHARE_CHECK,
+	DSW_GDEFLATE_TILES,
 	DSW_NR_CODES,
 };
 
@@ -88,20 +93,22 @@ struct dsw_queue_create {
 	uint32_t capacity; /* requests that may be started at the same time */
 	int32_t priority;  /* DSTORAGE_PRIORITY */
 	uint64_t queue;	   /* out */
+	uint64_t share;	   /* of DSW_SHARE_OPEN, or 0: the one backend */
 };
 
 struct dsw_queue_destroy {
 	uint64_t queue;
 };
 
-/* One transfer into memory. */
+/* One transfer into memory, or into a buffer of a shared device. */
 struct dsw_request {
 	uint64_t cookie; /* comes back with the completion */
 	uint64_t file;	 /* 0: the source is memory at `source` */
 	uint64_t source; /* an address, or the offset in the file */
 	uint64_t source_nbytes;
-	uint64_t destination;
+	uint64_t destination; /* an address, or the offset in the buffer */
 	uint64_t destination_nbytes;
+	uint64_t buffer; /* a VkBuffer, on a queue of a shared device, or 0 */
 	uint32_t format; /* enum dsw_format; with one, destination_nbytes is the decoded size */
 	int32_t result;	 /* out: why this one was refused, else 0 */
 	uint64_t id;	 /* out: names it for DSW_QUEUE_CANCEL */
@@ -156,6 +163,72 @@ struct dsw_codec_run {
 	uint64_t destination;
 	uint64_t room;
 	uint64_t written; /* out */
+};
+
+/* ------------------------------------------------- the program's own device */
+
+/*
+ * Finds the Vulkan layer in the process. From here on the layer watches what this thread calls:
+ * the next vkGetDeviceBufferMemoryRequirements() tells DSW_SHARE_OPEN which device is meant.
+ */
+struct dsw_share_watch {
+	uint64_t pad;
+};
+
+/* Who decodes GDeflate. The numbers of DS_VULKAN_DECODE_*. */
+enum dsw_decode {
+	DSW_DECODE_AUTO = 0,
+	DSW_DECODE_CPU = 1,
+	DSW_DECODE_GPU = 2,
+};
+
+/* Makes a backend on the device that was watched on this thread. */
+struct dsw_share_open {
+	uint64_t staging_nbytes; /* as in struct dsw_backend_create */
+	uint32_t decode_workers;
+	uint32_t buffered;
+	uint64_t why; /* where to write a sentence about why not */
+	uint64_t why_nbytes;
+	uint32_t decode; /* enum dsw_decode */
+	uint32_t pad;
+	uint64_t share;		/* out */
+	uint32_t has_own_queue; /* out: 0: it shares one with the program */
+	uint32_t decodes;	/* out: 1: the GPU decodes GDeflate */
+};
+
+/* After its queues. */
+struct dsw_share_close {
+	uint64_t share;
+	uint64_t copied_nbytes;	 /* out: by the GPU */
+	uint64_t decoded_nbytes; /* out: on the GPU */
+};
+
+/* Whether requests can name that part of that buffer. */
+struct dsw_share_check {
+	uint64_t share;
+	uint64_t buffer;
+	uint64_t offset;
+	uint64_t nbytes;
+};
+
+/* A tile of a GDeflate stream. */
+struct dsw_tile {
+	uint32_t offset; /* in the stream; a multiple of 4, as the size is */
+	uint32_t nbytes;
+	uint32_t decoded_nbytes;
+};
+
+/*
+ * Checks a stream's header and its table of tiles, and lists the tiles: none passes the end of
+ * the stream, and together they decode to decoded_nbytes. What is in the tiles is not looked at.
+ */
+struct dsw_gdeflate_tiles {
+	uint64_t stream;
+	uint64_t stream_nbytes;
+	uint64_t decoded_nbytes;
+	uint64_t tiles; /* struct dsw_tile[max] */
+	uint32_t max;
+	uint32_t count; /* out */
 };
 
 #endif /* DSTORAGE_UNIX_CALLS_H */

@@ -51,8 +51,10 @@ int32_t unix_backend_create(void *args)
 
 int32_t unix_backend_destroy(void *args)
 {
+	struct ds_backend *be = atomic_exchange_explicit(&backend, NULL, memory_order_acq_rel);
+
 	(void)args;
-	unix_files_leave_backend();
-	ds_backend_destroy(atomic_exchange_explicit(&backend, NULL, memory_order_acq_rel));
+	unix_files_leave_backend(be);
+	ds_backend_destroy(be);
 	return DS_OK;
 }

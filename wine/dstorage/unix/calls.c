@@ -50,4 +50,9 @@ int32_t (*const __wine_unix_call_funcs[DSW_NR_CODES])(void *args) = {
 	[DSW_CODEC_BOUND] = unix_codec_bound,
 	[DSW_CODEC_COMPRESS] = unix_codec_compress,
 	[DSW_CODEC_DECOMPRESS] = unix_codec_decompress,
+	[DSW_SHARE_WATCH] = unix_share_watch,
+	[DSW_SHARE_OPEN] = unix_share_open,
+	[DSW_SHARE_CLOSE] = unix_share_close,
+	[DSW_SHARE_CHECK] = unix_share_check,
+	[DSW_GDEFLATE_TILES] = unix_gdeflate_tiles,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * codecs.c: compressing and decompressing whole buffers, for IDStorageCompressionCodec.
+ * codecs.c: compressing and decompressing whole buffers, for IDStorageCompressionCodec; and what
+ * the tiles of a stream are, for who has them decoded by a GPU.
  *
  * Decompressing runs on the calling thread. Compressing GDeflate uses as many threads as
  * the codec was made with; they read the program's buffer and write memory of their own.
@@ -282,4 +283,42 @@ int32_t unix_codec_decompress(void *args)
 
 	a->written = 0;
 	return a->format == DSW_FORMAT_GDEFLATE ? gdeflate_decompress(a) : zstd_decompress(a);
+}
+
+/* ------------------------------------------------------------------- tiles */
+
+static bool is_inside(const struct dsw_tile *tile, uint64_t stream_nbytes)
+{
+	return tile->offset % 4 == 0 && tile->nbytes % 4 == 0 && tile->offset <= stream_nbytes &&
+	       tile->nbytes <= stream_nbytes - tile->offset;
+}
+
+int32_t unix_gdeflate_tiles(void *args)
+{
+	struct dsw_gdeflate_tiles *a = args;
+	struct ds_gdeflate_info info = DS_GDEFLATE_INFO_INIT;
+	const void *stream = unix_pointer(a->stream);
+	struct dsw_tile *tiles = unix_pointer(a->tiles);
+	ds_result ret = ds_gdeflate_parse_header(stream, a->stream_nbytes, &info);
+
+	if (!ret && info.uncompressed_nbytes != a->decoded_nbytes)
+		ret = DS_ERR_SIZE_MISMATCH;
+	if (!ret && (a->stream_nbytes > UINT32_MAX || info.nr_tiles > a->max))
+		ret = DS_ERR_OUT_OF_RANGE;
+	if (!ret)
+		ret = ds_gdeflate_check_table(stream, &info, a->stream_nbytes);
+	if (ret)
+		return ret;
+	for (uint32_t i = 0; i < info.nr_tiles; i++) {
+		uint64_t offset;
+
+		ds_gdeflate_tile_range(stream, &info, i, &offset, &tiles[i].nbytes,
+				       &tiles[i].decoded_nbytes);
+		tiles[i].offset = (uint32_t)offset;
+		/* Checked again: the words may have changed since. */
+		if (!is_inside(&tiles[i], a->stream_nbytes))
+			return DS_ERR_CORRUPT_DATA;
+	}
+	a->count = info.nr_tiles;
+	return DS_OK;
 }

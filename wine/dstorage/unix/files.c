@@ -3,7 +3,7 @@
  * files.c: files, each a descriptor that outlives backends.
  *
  * A program opens files before it sets the staging size and makes queues. So a file becomes
- * one of the runtime's when a request first uses it, and again after the backend was replaced.
+ * one of the runtime's when a request first uses it, on each backend that it is used on.
  */
 #include "unix.h"
 
@@ -13,9 +13,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* On one backend; there are few of these. */
+struct opened {
+	struct ds_backend *be;
+	struct ds_file *file;
+	struct opened *next;
+};
+
 struct unix_file {
 	int fd;
-	struct ds_file *file; /* on the present backend, or NULL; guarded by files_lock */
+	struct opened *opened; /* guarded by files_lock */
 	struct unix_file *next;
 	struct unix_file **link; /* what points at this file */
 };
@@ -76,6 +83,15 @@ int32_t unix_file_from_path(void *args)
 	return ret;
 }
 
+static void close_opened(struct opened **at)
+{
+	struct opened *o = *at;
+
+	*at = o->next;
+	ds_file_close(o->file);
+	free(o);
+}
+
 int32_t unix_file_close(void *args)
 {
 	const struct dsw_file_close *a = args;
@@ -86,30 +102,60 @@ int32_t unix_file_close(void *args)
 	if (f->next)
 		f->next->link = f->link;
 	pthread_mutex_unlock(&files_lock);
-	ds_file_close(f->file);
+	while (f->opened)
+		close_opened(&f->opened);
 	close(f->fd);
 	free(f);
 	return DS_OK;
 }
 
-ds_result unix_file_get(struct unix_file *f, struct ds_file **out)
+/* With the lock. */
+static ds_result open_on(struct unix_file *f, struct ds_backend *be)
+{
+	struct opened *o = calloc(1, sizeof(*o));
+	ds_result ret = o ? ds_file_from_fd(be, f->fd, 0, &o->file) : DS_ERR_NO_MEMORY;
+
+	if (ret) {
+		free(o);
+		return ret;
+	}
+	o->be = be;
+	o->next = f->opened;
+	f->opened = o;
+	return DS_OK;
+}
+
+/* With the lock. */
+static struct opened **find_opened(struct unix_file *f, const struct ds_backend *be)
+{
+	struct opened **at = &f->opened;
+
+	while (*at && (*at)->be != be)
+		at = &(*at)->next;
+	return at;
+}
+
+ds_result unix_file_get(struct unix_file *f, struct ds_backend *be, struct ds_file **out)
 {
 	ds_result ret = DS_OK;
 
 	pthread_mutex_lock(&files_lock);
-	if (!f->file)
-		ret = ds_file_from_fd(unix_backend(), f->fd, 0, &f->file);
-	*out = f->file;
+	if (!*find_opened(f, be))
+		ret = open_on(f, be);
+	if (!ret)
+		*out = (*find_opened(f, be))->file;
 	pthread_mutex_unlock(&files_lock);
 	return ret;
 }
 
-void unix_files_leave_backend(void)
+void unix_files_leave_backend(struct ds_backend *be)
 {
 	pthread_mutex_lock(&files_lock);
 	for (struct unix_file *f = files; f; f = f->next) {
-		ds_file_close(f->file);
-		f->file = NULL;
+		struct opened **at = find_opened(f, be);
+
+		if (*at)
+			close_opened(at);
 	}
 	pthread_mutex_unlock(&files_lock);
 }

@@ -25,6 +25,8 @@
 
 struct unix_queue {
 	struct ds_queue *queue;
+	struct ds_backend *be;
+	const struct unix_share *share; /* or NULL: `be` is the one backend */
 };
 
 static pthread_mutex_t poll_lock = PTHREAD_MUTEX_INITIALIZER; /* guards poll_set and its queues */
@@ -74,7 +76,9 @@ int32_t unix_queue_create(void *args)
 	cfg.capacity = a->capacity;
 	cfg.priority = priority_of(a->priority);
 	cfg.name = unix_pointer(a->name);
-	ret = ds_queue_create(unix_backend(), &cfg, &uq->queue);
+	uq->share = unix_pointer(a->share);
+	uq->be = uq->share ? unix_share_backend(uq->share) : unix_backend();
+	ret = ds_queue_create(uq->be, &cfg, &uq->queue);
 	if (ret)
 		goto err_free;
 	ret = watch(uq);
@@ -106,7 +110,8 @@ int32_t unix_queue_destroy(void *args)
 
 /* ---------------------------------------------------------------- starting */
 
-static ds_result translate(const struct dsw_request *in, struct ds_request *out)
+static ds_result translate(const struct unix_queue *uq, const struct dsw_request *in,
+			   struct ds_request *out, struct ds_vulkan_buffer_detail *detail)
 {
 	ds_result ret = DS_OK;
 
@@ -117,14 +122,19 @@ static ds_result translate(const struct dsw_request *in, struct ds_request *out)
 	if (in->file) {
 		out->source.kind = DS_LOCATION_FILE;
 		out->source.offset = in->source;
-		ret = unix_file_get(unix_pointer(in->file), &out->source.file);
+		ret = unix_file_get(unix_pointer(in->file), uq->be, &out->source.file);
 	} else {
 		out->source.kind = DS_LOCATION_MEMORY;
 		out->source.data = unix_pointer(in->source);
 	}
-	out->destination.kind = DS_LOCATION_MEMORY;
-	out->destination.data = unix_pointer(in->destination);
 	out->destination.nbytes = in->destination_nbytes;
+	if (in->buffer) {
+		if (!ret)
+			ret = unix_share_destination(uq->share, in, &out->destination, detail);
+	} else {
+		out->destination.kind = DS_LOCATION_MEMORY;
+		out->destination.data = unix_pointer(in->destination);
+	}
 	if (in->format == DSW_FORMAT_GDEFLATE)
 		out->codec = DS_CODEC_GDEFLATE;
 	else if (in->format == DSW_FORMAT_ZSTD)
@@ -143,18 +153,19 @@ static bool has_no_room(ds_result ret)
  * Enqueues up to START_BATCH. Returns how many are dealt with; fewer than count when one was
  * refused (it is dealt with too) or when there is no room (*is_full).
  */
-static uint32_t enqueue(struct ds_queue *q, struct dsw_request *requests, uint32_t count,
+static uint32_t enqueue(struct unix_queue *uq, struct dsw_request *requests, uint32_t count,
 			bool *is_full)
 {
+	struct ds_vulkan_buffer_detail details[START_BATCH];
 	struct ds_request translated[START_BATCH];
 	uint64_t ids[START_BATCH];
 	uint32_t n = 0, taken = 0;
 	ds_result ret = DS_OK;
 
 	for (; n < count && !ret; n += !ret)
-		ret = translate(&requests[n], &translated[n]);
+		ret = translate(uq, &requests[n], &translated[n], &details[n]);
 	if (n) {
-		ds_result refused = ds_queue_enqueue_many(q, translated, n, ids, &taken);
+		ds_result refused = ds_queue_enqueue_many(uq->queue, translated, n, ids, &taken);
 
 		if (refused)
 			ret = refused;
@@ -184,7 +195,7 @@ int32_t unix_queue_start(void *args)
 
 	a->taken = 0;
 	while (a->taken < a->count && !is_full)
-		a->taken += enqueue(uq->queue, requests + a->taken,
+		a->taken += enqueue(uq, requests + a->taken,
 				    min_u32(a->count - a->taken, START_BATCH), &is_full);
 	return ds_queue_submit(uq->queue);
 }

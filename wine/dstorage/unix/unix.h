@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "ds_runtime.h"
+#include "ds_runtime_vulkan.h"
 #include "dstorage/shared/unix_calls.h"
 
 /* An address that came through the call table. */
@@ -27,6 +28,7 @@ static inline uint64_t unix_address(const void *pointer)
 }
 
 struct unix_file;
+struct unix_share;
 
 /* calls.c: the table that Wine looks for. Also what the native tests call through. */
 extern int32_t (*const __wine_unix_call_funcs[DSW_NR_CODES])(void *args);
@@ -41,10 +43,10 @@ struct ds_backend *unix_backend(void);
 int32_t unix_file_from_fd(void *args);
 int32_t unix_file_from_path(void *args);
 int32_t unix_file_close(void *args);
-/* The file on the present backend; opened there at its first use. */
-ds_result unix_file_get(struct unix_file *f, struct ds_file **out);
-/* Before the backend goes: no file of ours keeps it. */
-void unix_files_leave_backend(void);
+/* The file on that backend; opened there at its first use. */
+ds_result unix_file_get(struct unix_file *f, struct ds_backend *be, struct ds_file **out);
+/* Before a backend goes: no file of ours keeps it. */
+void unix_files_leave_backend(struct ds_backend *be);
 
 /* queues.c */
 int32_t unix_queue_create(void *args);
@@ -57,5 +59,16 @@ int32_t unix_wait(void *args);
 int32_t unix_codec_bound(void *args);
 int32_t unix_codec_compress(void *args);
 int32_t unix_codec_decompress(void *args);
+int32_t unix_gdeflate_tiles(void *args);
+
+/* share.c */
+int32_t unix_share_watch(void *args);
+int32_t unix_share_open(void *args);
+int32_t unix_share_close(void *args);
+int32_t unix_share_check(void *args);
+struct ds_backend *unix_share_backend(const struct unix_share *s);
+/* Fills in a destination; the detail is kept until the request is enqueued. */
+ds_result unix_share_destination(const struct unix_share *s, const struct dsw_request *in,
+				 struct ds_location *out, struct ds_vulkan_buffer_detail *detail);
 
 #endif /* DSTORAGE_UNIX_H */

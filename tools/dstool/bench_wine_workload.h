@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * workload.h: what the native and the Windows program of this comparison both do, compiled by
- * each one's compiler.
+ * bench_wine_workload.h: what both sides of "dstool bench wine" do, the native one and the
+ * Windows program (wine/bench); compiled by each one's compiler.
  *
  * A workload keeps a fixed number of reads outstanding, in groups: when the oldest group is
  * done it is checked and started anew. Blocks come in a scattered order.
  */
-#ifndef DS_BENCH_WINE_WORKLOAD_H
-#define DS_BENCH_WINE_WORKLOAD_H
+#ifndef DSTOOL_BENCH_WINE_WORKLOAD_H
+#define DSTOOL_BENCH_WINE_WORKLOAD_H
 
 #include <stdint.h>
 #include <string.h>
@@ -55,4 +55,4 @@ static inline uint64_t scattered(uint64_t i, uint64_t count)
 	return (i * UINT64_C(7919)) % count;
 }
 
-#endif /* DS_BENCH_WINE_WORKLOAD_H */
+#endif /* DSTOOL_BENCH_WINE_WORKLOAD_H */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench_windows.c: the Windows side: through dstorage.dll, and as programs without it read.
+ * bench_windows.c: the Windows side of "dstool bench wine": through dstorage.dll, and as programs
+ * without it read.
  *
  * usage: bench_wine dstorage|readfile FOLDER WORKLOAD SECONDS   prints GB/s and CPU s/GB
  *
@@ -13,8 +14,8 @@
 #include <stdlib.h>
 
 #define INITGUID
+#include "bench_wine_workload.h"
 #include "dstorage/include/dstorage.h"
-#include "workload.h"
 
 int wmain(int argc, WCHAR **argv);
 
