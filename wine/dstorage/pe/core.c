@@ -145,14 +145,16 @@ bool core_shares_device(void)
 
 uint32_t core_native_decode(void)
 {
-	bool is_off;
+	bool is_off, is_on;
 
 	AcquireSRWLockShared(&settings_lock);
 	is_off = configuration.DisableGpuDecompression != 0;
 	ReleaseSRWLockShared(&settings_lock);
 	if (is_off || is_variable("DS_WINE_GPU_DECODE", "off"))
 		return DSW_DECODE_CPU;
-	return is_variable("DS_WINE_GPU_DECODE", "on") ? DSW_DECODE_GPU : DSW_DECODE_AUTO;
+	is_on = is_variable("DS_WINE_GPU_DECODE", "on") ||
+		is_variable("DS_WINE_GPU_DECODE", "vulkan");
+	return is_on ? DSW_DECODE_GPU : DSW_DECODE_AUTO;
 }
 
 void core_fill_backend(uint64_t *staging_nbytes, uint32_t *decode_workers, uint32_t *buffered)

@@ -4,8 +4,8 @@
  * staging budget, the list of queues, and the two threads.
  *
  * Locks, in the order in which they nest: the core's list of queues, a queue, the list of
- * GPUs, a GPU, the custom decompression queue, the core's settings. No lock is held while a
- * fence or an event of the program is signalled.
+ * GPUs, a GPU, its decoder, the custom decompression queue, the core's settings. No lock is held
+ * while a fence or an event of the program is signalled.
  */
 #ifndef DSTORAGE_CORE_H
 #define DSTORAGE_CORE_H

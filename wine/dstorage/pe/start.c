@@ -125,7 +125,7 @@ static void describe(const struct request *r, struct dsw_request *out)
 /* Until it is read; a request that finds no room comes here again. */
 static void count_decoding(struct request *r)
 {
-	if (r->is_cpus || r->is_gpus || r->is_custom || is_uncompressed(r))
+	if (r->is_cpus || r->is_gpus || r->is_native || r->is_custom || is_uncompressed(r))
 		return;
 	r->is_cpus = true;
 	core_note_decoding((INT64)r->nbytes);
