@@ -4,8 +4,8 @@
  * staging budget, the list of queues, and the two threads.
  *
  * Locks, in the order in which they nest: the core's list of queues, a queue, the list of
- * GPUs, a GPU, its decoder, the custom decompression queue, the core's settings. No lock is held while a
- * fence or an event of the program is signalled.
+ * GPUs, a GPU, its decoder, the custom decompression queue, the core's settings. No lock is held
+ * while a fence or an event of the program is signalled.
  */
 #ifndef DSTORAGE_CORE_H
 #define DSTORAGE_CORE_H
@@ -44,7 +44,7 @@ bool core_is_strict(void);
 
 /* Buffers are loaded on the program's own Vulkan device; by DS_VULKAN_SHARE=1. */
 bool core_shares_device(void);
-/* Who decodes there, enum dsw_decode; as core_gpu_decoding() says. */
+/* Who decodes there, enum dsw_decode; by the configuration and DS_WINE_GPU_DECODE=on|off. */
 uint32_t core_native_decode(void);
 /* What the settings say of a backend. */
 void core_fill_backend(uint64_t *staging_nbytes, uint32_t *decode_workers, uint32_t *buffered);
