@@ -268,10 +268,12 @@ static void take_result(struct load *l, const struct ds_completion *c)
 
 static int take_results(struct load *l, uint64_t timeout_ns)
 {
+	/* Of many, some at once: waking up for each one takes time from those who decode. */
+	uint32_t least = l->nr_in_flight ? 1 + (uint32_t)(l->nr_in_flight - 1) / 16 : 1;
 	uint32_t taken = 0;
 	ds_result ret;
 
-	ret = ds_queue_wait(l->queue, l->completions, (uint32_t)l->options.queue_depth, 1,
+	ret = ds_queue_wait(l->queue, l->completions, (uint32_t)l->options.queue_depth, least,
 			    timeout_ns, &taken);
 	for (uint32_t i = 0; i < taken; i++)
 		take_result(l, &l->completions[i]);
