@@ -101,9 +101,18 @@ public:
 	}
 	~CustomDecompression()
 	{
+		AcquireSRWLockExclusive(&m_busy);
+		m_isGone = true; // a callback arms the wait no more
 		SetThreadpoolWait(m_wait, nullptr, nullptr);
+		ReleaseSRWLockExclusive(&m_busy);
 		WaitForThreadpoolWaitCallbacks(m_wait, TRUE);
 		CloseThreadpoolWait(m_wait);
+	}
+	// Returns when nothing is being decompressed that was asked for before.
+	void settle()
+	{
+		AcquireSRWLockExclusive(&m_busy);
+		ReleaseSRWLockExclusive(&m_busy);
 	}
 	std::atomic<unsigned> numDone{ 0 };
 
@@ -112,6 +121,7 @@ private:
 				     TP_WAIT_RESULT)
 	{
 		auto self = static_cast<CustomDecompression *>(context);
+		AcquireSRWLockExclusive(&self->m_busy);
 		for (;;) {
 			DSTORAGE_CUSTOM_DECOMPRESSION_REQUEST requests[8];
 			UINT32 count = 0;
@@ -121,7 +131,9 @@ private:
 			for (UINT32 i = 0; i < count; i++)
 				self->run(requests[i]);
 		}
-		SetThreadpoolWait(wait, self->m_event, nullptr);
+		if (!self->m_isGone)
+			SetThreadpoolWait(wait, self->m_event, nullptr);
+		ReleaseSRWLockExclusive(&self->m_busy);
 	}
 	void run(const DSTORAGE_CUSTOM_DECOMPRESSION_REQUEST &r)
 	{
@@ -136,6 +148,8 @@ private:
 	ComPtr<IDStorageCustomDecompressionQueue> m_queue;
 	HANDLE m_event;
 	PTP_WAIT m_wait;
+	SRWLOCK m_busy = SRWLOCK_INIT;
+	bool m_isGone = false;
 };
 
 // ------------------------------------------------------------------ loading
@@ -143,9 +157,9 @@ private:
 class Archive
 {
 public:
-	Archive(IDStorageFactory *factory, IDStorageQueue1 *queue, unsigned number,
-		const std::wstring &name)
-		: m_queue(queue), m_number(number)
+	Archive(IDStorageFactory *factory, IDStorageQueue1 *queue, CustomDecompression &custom,
+		unsigned number, const std::wstring &name)
+		: m_queue(queue), m_custom(custom), m_number(number)
 	{
 		check(factory->OpenFile(name.c_str(), IID_PPV_ARGS(&m_file)), "OpenFile");
 		check(factory->CreateStatusArray(2, "archive", IID_PPV_ARGS(&m_status)),
@@ -154,11 +168,16 @@ public:
 		m_done = CreateEventW(nullptr, TRUE, FALSE, nullptr);
 		m_wait = CreateThreadpoolWait(onEvent, this, nullptr);
 	}
-	// Cancels whatever is under way, and then just frees everything.
+	// Cancels whatever is under way, and then just frees everything: nobody else writes to it
+	// any more, but our own decompressor has to be through with what it had taken.
 	~Archive()
 	{
-		m_queue->CancelRequestsWithTag(~0ull, tag());
+		AcquireSRWLockExclusive(&m_lock);
+		m_isGone = true; // a callback asks for no more
 		SetThreadpoolWait(m_wait, nullptr, nullptr);
+		ReleaseSRWLockExclusive(&m_lock);
+		m_queue->CancelRequestsWithTag(~0ull, tag());
+		m_custom.settle();
 		WaitForThreadpoolWaitCallbacks(m_wait, TRUE);
 		CloseThreadpoolWait(m_wait);
 		CloseHandle(m_event);
@@ -212,7 +231,11 @@ private:
 	}
 	static void CALLBACK onEvent(PTP_CALLBACK_INSTANCE, void *context, PTP_WAIT, TP_WAIT_RESULT)
 	{
-		static_cast<Archive *>(context)->next();
+		auto self = static_cast<Archive *>(context);
+		AcquireSRWLockExclusive(&self->m_lock);
+		if (!self->m_isGone)
+			self->next();
+		ReleaseSRWLockExclusive(&self->m_lock);
 	}
 	void next()
 	{
@@ -232,6 +255,7 @@ private:
 		SetEvent(m_done);
 	}
 	ComPtr<IDStorageQueue1> m_queue;
+	CustomDecompression &m_custom;
 	ComPtr<IDStorageFile> m_file;
 	ComPtr<IDStorageStatusArray> m_status;
 	unsigned m_number;
@@ -239,6 +263,8 @@ private:
 	std::vector<std::vector<uint8_t>> m_parts;
 	HANDLE m_event, m_done;
 	PTP_WAIT m_wait;
+	SRWLOCK m_lock = SRWLOCK_INIT;
+	bool m_isGone = false;
 };
 
 extern "C" int wmain(int, wchar_t **)
@@ -263,8 +289,8 @@ extern "C" int wmain(int, wchar_t **)
 	for (unsigned round = 0; round < 5; round++) {
 		std::vector<std::unique_ptr<Archive>> archives;
 		for (unsigned i = 0; i < numArchives; i++)
-			archives.push_back(std::make_unique<Archive>(factory.Get(), queue.Get(), i,
-								     names[i]));
+			archives.push_back(std::make_unique<Archive>(factory.Get(), queue.Get(),
+								     custom, i, names[i]));
 		for (auto &a : archives)
 			a->start();
 		// The player turns round: the last one is not wanted any more.
