@@ -100,19 +100,6 @@ static double max_us_of(const struct bench_figures *f)
 	return (double)f->max_ns / 1e3;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-static double median(double *values, size_t n)
-{
-	qsort(values, n, sizeof(*values), compare_doubles);
-	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
 static double median_of(const struct series *s, size_t n,
 			double (*get)(const struct bench_figures *))
 {
@@ -120,7 +107,7 @@ static double median_of(const struct series *s, size_t n,
 
 	for (size_t i = 0; i < n; i++)
 		values[i] = get(&s->runs[i].figures);
-	return median(values, n);
+	return tool_median(values, n);
 }
 
 /* Of runs that followed one another, so that both met the same noise. */
@@ -131,7 +118,7 @@ static double ratio_of(const struct series *a, const struct series *b, size_t n,
 
 	for (size_t i = 0; i < n; i++)
 		values[i] = per(get(&a->runs[i].figures), get(&b->runs[i].figures));
-	return median(values, n);
+	return tool_median(values, n);
 }
 
 /* ------------------------------------------------------------ one workload */

@@ -15,8 +15,6 @@
 #include "file_io.h"
 #include "tool.h"
 
-extern char **environ;
-
 static bool is_file(const char *path)
 {
 	struct stat st;
@@ -56,6 +54,13 @@ static int find_wine(struct bench_wine *b)
 	return TOOL_OK;
 }
 
+static bool has_program(struct bench_wine *b, const char *folder)
+{
+	return (size_t)snprintf(b->program, sizeof(b->program), "%s/bench_wine.exe", folder) <
+		       sizeof(b->program) &&
+	       is_file(b->program);
+}
+
 /* Beside dstool in the build folder, or below the installed one's prefix. */
 static int find_dlls(struct bench_wine *b)
 {
@@ -65,27 +70,23 @@ static int find_dlls(struct bench_wine *b)
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
 
+	if (b->dlls && has_program(b, b->dlls))
+		return TOOL_OK;
 	self[n < 0 ? 0 : n] = 0;
 	slash = strrchr(self, '/');
 	if (slash)
 		*slash = 0;
 	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]) && !b->dlls; i++) {
-		snprintf(b->program, sizeof(b->program), "%s/%s/bench_wine.exe", self, places[i]);
-		if (!is_file(b->program))
-			continue;
 		snprintf(path, sizeof(path), "%s/%s", self, places[i]);
-		b->dlls = path;
+		if (has_program(b, path))
+			b->dlls = path;
 	}
-	if (b->dlls)
-		snprintf(b->program, sizeof(b->program), "%s/bench_wine.exe", b->dlls);
-	if (!b->dlls || !is_file(b->program)) {
-		tool_error(
-			"bench wine: bench_wine.exe was not found%s%s; this build may be without "
-			"dstorage.dll, --dlls may name its folder",
-			b->dlls ? " in " : "", b->dlls ? b->dlls : "");
-		return TOOL_FAILED;
-	}
-	return TOOL_OK;
+	if (b->dlls == path)
+		return TOOL_OK;
+	tool_error("bench wine: bench_wine.exe was not found%s%s; this build may be without "
+		   "dstorage.dll, --dlls may name its folder",
+		   b->dlls ? " in " : "", b->dlls ? b->dlls : "");
+	return TOOL_FAILED;
 }
 
 /*

@@ -91,45 +91,30 @@ static bool parse(int argc, char **argv, struct bench_wine *b, int *exit_code)
 	return options_parse(&spec, argc, argv, &nr_operands, exit_code);
 }
 
-static int compare(const void *a, const void *b)
+static double speed(const struct result *r, uint64_t round, enum peer p)
 {
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
+	return r->figures[p][round].gb_per_s;
 }
 
-static double median(double *values, uint64_t nr)
+static double cpu(const struct result *r, uint64_t round, enum peer p)
 {
-	qsort(values, nr, sizeof(*values), compare);
-	return (values[(nr - 1) / 2] + values[nr / 2]) / 2;
+	return r->figures[p][round].cpu_s_per_gb;
 }
 
-static double median_speed(const struct result *r, enum peer p)
+/* How many times as fast as that peer the DLL is. */
+static double ratio(const struct result *r, uint64_t round, enum peer p)
+{
+	return speed(r, round, DSTORAGE) / speed(r, round, p);
+}
+
+static double median(const struct result *r, enum peer p,
+		     double (*of)(const struct result *r, uint64_t round, enum peer p))
 {
 	double values[BENCH_WINE_MAX_ROUNDS];
 
 	for (uint64_t i = 0; i < r->nr; i++)
-		values[i] = r->figures[p][i].gb_per_s;
-	return median(values, r->nr);
-}
-
-static double median_cpu(const struct result *r, enum peer p)
-{
-	double values[BENCH_WINE_MAX_ROUNDS];
-
-	for (uint64_t i = 0; i < r->nr; i++)
-		values[i] = r->figures[p][i].cpu_s_per_gb;
-	return median(values, r->nr);
-}
-
-/* How many times as fast the DLL is. */
-static double median_ratio(const struct result *r, enum peer by)
-{
-	double values[BENCH_WINE_MAX_ROUNDS];
-
-	for (uint64_t i = 0; i < r->nr; i++)
-		values[i] = r->figures[DSTORAGE][i].gb_per_s / r->figures[by][i].gb_per_s;
-	return median(values, r->nr);
+		values[i] = of(r, i, p);
+	return tool_median(values, r->nr);
 }
 
 /* Compressed blocks have no such thing as ReadFile. */
@@ -174,15 +159,15 @@ static void print_heading(const struct bench_wine *b)
 
 static void print_result(const struct workload *w, const struct result *r)
 {
-	printf("%-14s %8.2f %9.2f", w->name, median_speed(r, NATIVE), median_speed(r, DSTORAGE));
+	printf("%-14s %8.2f %9.2f", w->name, median(r, NATIVE, speed), median(r, DSTORAGE, speed));
 	if (has_peer(w, READFILE))
-		printf(" %9.2f %12.2f %12.2f", median_speed(r, READFILE), median_ratio(r, NATIVE),
-		       median_ratio(r, READFILE));
+		printf(" %9.2f %12.2f %12.2f", median(r, READFILE, speed), median(r, NATIVE, ratio),
+		       median(r, READFILE, ratio));
 	else
-		printf(" %9s %12.2f %12s", "", median_ratio(r, NATIVE), "");
-	printf(" %8.3f %8.3f", median_cpu(r, NATIVE), median_cpu(r, DSTORAGE));
+		printf(" %9s %12.2f %12s", "", median(r, NATIVE, ratio), "");
+	printf(" %8.3f %8.3f", median(r, NATIVE, cpu), median(r, DSTORAGE, cpu));
 	if (has_peer(w, READFILE))
-		printf(" %8.3f", median_cpu(r, READFILE));
+		printf(" %8.3f", median(r, READFILE, cpu));
 	putchar('\n');
 	fflush(stdout);
 }
@@ -195,10 +180,10 @@ static void json_result(struct json *j, const struct workload *w, const struct r
 		if (!has_peer(w, p))
 			continue;
 		json_begin_object(j, peer_names[p]);
-		json_real(j, "gb_per_s", median_speed(r, p));
-		json_real(j, "cpu_s_per_gb", median_cpu(r, p));
+		json_real(j, "gb_per_s", median(r, p, speed));
+		json_real(j, "cpu_s_per_gb", median(r, p, cpu));
 		if (p != DSTORAGE)
-			json_real(j, "dstorage_is_times", median_ratio(r, p));
+			json_real(j, "dstorage_is_times", median(r, p, ratio));
 		json_end_object(j);
 	}
 	json_end_object(j);

@@ -38,6 +38,7 @@ set(DSTOOL_SOURCES
 	load_run.c
 	load_verify.c
 	main.c
+	median.c
 	message.c
 	options.c
 	output.c

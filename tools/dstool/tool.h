@@ -56,4 +56,7 @@ char *tool_format_bytes(uint64_t nbytes, char *buf, size_t room);
 
 #define TOOL_BYTES_ROOM 32
 
+/* Of n values, at least one; sorts them. */
+double tool_median(double *values, size_t n);
+
 #endif /* DSTOOL_TOOL_H */
