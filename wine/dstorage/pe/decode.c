@@ -8,6 +8,7 @@
 #include "decode_method.h"
 #include "errors.h"
 #include "gpu.h"
+#include "lists.h"
 #include "log.h"
 #include "queue.h"
 #include "unixlib.h"
@@ -141,21 +142,6 @@ static HRESULT make_memory(struct decoder *d, struct decode_batch *b)
 	return hr;
 }
 
-static HRESULT make_list(ID3D12Device *device, struct decode_batch *b)
-{
-	HRESULT hr;
-
-	hr = ID3D12Device_CreateCommandAllocator(device, D3D12_COMMAND_LIST_TYPE_COMPUTE,
-						 &IID_ID3D12CommandAllocator,
-						 (void **)&b->allocator);
-	if (FAILED(hr))
-		return hr;
-	hr = ID3D12Device_CreateCommandList(device, 0, D3D12_COMMAND_LIST_TYPE_COMPUTE,
-					    b->allocator, NULL, &IID_ID3D12GraphicsCommandList,
-					    (void **)&b->list);
-	return SUCCEEDED(hr) ? ID3D12GraphicsCommandList_Close(b->list) : hr;
-}
-
 static void release_resource(ID3D12Resource *resource)
 {
 	if (resource)
@@ -164,10 +150,7 @@ static void release_resource(ID3D12Resource *resource)
 
 static void free_batch(struct decode_batch *b)
 {
-	if (b->list)
-		ID3D12GraphicsCommandList_Release(b->list);
-	if (b->allocator)
-		ID3D12CommandAllocator_Release(b->allocator);
+	lists_release(b->allocator, b->list);
 	release_resource(b->table);
 	release_resource(b->status);
 	release_resource(b->job.input);
@@ -193,18 +176,12 @@ void decoder_destroy(struct decoder *d)
 
 static HRESULT make_objects(struct decoder *d)
 {
-	D3D12_COMMAND_QUEUE_DESC desc;
-	HRESULT hr;
+	HRESULT hr =
+		lists_make_queue(d->device, D3D12_COMMAND_LIST_TYPE_COMPUTE, &d->queue, &d->fence);
 
-	memset(&desc, 0, sizeof(desc));
-	desc.Type = D3D12_COMMAND_LIST_TYPE_COMPUTE;
-	hr = ID3D12Device_CreateCommandQueue(d->device, &desc, &IID_ID3D12CommandQueue,
-					     (void **)&d->queue);
-	if (SUCCEEDED(hr))
-		hr = ID3D12Device_CreateFence(d->device, 0, D3D12_FENCE_FLAG_NONE, &IID_ID3D12Fence,
-					      (void **)&d->fence);
 	for (unsigned int i = 0; i < NR_BATCHES && SUCCEEDED(hr); i++)
-		hr = make_list(d->device, &d->batches[i]);
+		hr = lists_make(d->device, D3D12_COMMAND_LIST_TYPE_COMPUTE,
+				&d->batches[i].allocator, &d->batches[i].list);
 	return hr;
 }
 

@@ -8,6 +8,7 @@
 #include "decode.h"
 #include "errors.h"
 #include "footprint.h"
+#include "lists.h"
 #include "log.h"
 #include "queue.h"
 #include "share.h"
@@ -69,29 +70,13 @@ struct share *gpu_share(const struct gpu *g)
 
 static HRESULT make_batch(ID3D12Device *device, struct batch *b)
 {
-	HRESULT hr;
-
 	ds_list_init(&b->requests);
-	hr = ID3D12Device_CreateCommandAllocator(device, D3D12_COMMAND_LIST_TYPE_COPY,
-						 &IID_ID3D12CommandAllocator,
-						 (void **)&b->allocator);
-	if (FAILED(hr))
-		return hr;
-	hr = ID3D12Device_CreateCommandList(device, 0, D3D12_COMMAND_LIST_TYPE_COPY, b->allocator,
-					    NULL, &IID_ID3D12GraphicsCommandList,
-					    (void **)&b->list);
-	if (FAILED(hr))
-		return hr;
-	/* Lists are born open; each use begins with a reset. */
-	return ID3D12GraphicsCommandList_Close(b->list);
+	return lists_make(device, D3D12_COMMAND_LIST_TYPE_COPY, &b->allocator, &b->list);
 }
 
 static void free_batch_objects(struct batch *b)
 {
-	if (b->list)
-		ID3D12GraphicsCommandList_Release(b->list);
-	if (b->allocator)
-		ID3D12CommandAllocator_Release(b->allocator);
+	lists_release(b->allocator, b->list);
 }
 
 static void free_gpu(struct gpu *g)
@@ -113,16 +98,9 @@ static void free_gpu(struct gpu *g)
 
 static HRESULT make_objects(struct gpu *g)
 {
-	D3D12_COMMAND_QUEUE_DESC desc;
-	HRESULT hr;
+	HRESULT hr =
+		lists_make_queue(g->device, D3D12_COMMAND_LIST_TYPE_COPY, &g->queue, &g->fence);
 
-	memset(&desc, 0, sizeof(desc));
-	desc.Type = D3D12_COMMAND_LIST_TYPE_COPY;
-	hr = ID3D12Device_CreateCommandQueue(g->device, &desc, &IID_ID3D12CommandQueue,
-					     (void **)&g->queue);
-	if (SUCCEEDED(hr))
-		hr = ID3D12Device_CreateFence(g->device, 0, D3D12_FENCE_FLAG_NONE, &IID_ID3D12Fence,
-					      (void **)&g->fence);
 	for (unsigned int i = 0; i < NR_BATCHES && SUCCEEDED(hr); i++)
 		hr = make_batch(g->device, &g->batches[i]);
 	return hr;
