@@ -173,6 +173,25 @@ static uint32_t mip_of(uint32_t extent, uint32_t mip)
 	return extent >> mip ? extent >> mip : 1;
 }
 
+void picture_to_host(struct picture *p, struct commands *c)
+{
+	const VkMemoryBarrier2 memory = {
+		.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER_2,
+		.srcStageMask = VK_PIPELINE_STAGE_2_COPY_BIT,
+		.srcAccessMask = VK_ACCESS_2_TRANSFER_WRITE_BIT,
+		.dstStageMask = VK_PIPELINE_STAGE_2_HOST_BIT,
+		.dstAccessMask = VK_ACCESS_2_HOST_READ_BIT,
+	};
+	const VkDependencyInfo info = {
+		.sType = VK_STRUCTURE_TYPE_DEPENDENCY_INFO,
+		.memoryBarrierCount = 1,
+		.pMemoryBarriers = &memory,
+	};
+	FN(p, CmdPipelineBarrier2);
+
+	CmdPipelineBarrier2(c->buffer, &info);
+}
+
 uint8_t *picture_read(struct picture *p, struct rig *g, uint32_t mip, uint32_t layer,
 		      VkImageLayout layout, uint64_t nbytes)
 {
@@ -182,22 +201,9 @@ uint8_t *picture_read(struct picture *p, struct rig *g, uint32_t mip, uint32_t l
 		.imageExtent = { mip_of(p->width, mip), mip_of(p->height, mip),
 				 mip_of(p->depth, mip) },
 	};
-	const VkMemoryBarrier2 memory = {
-		.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER_2,
-		.srcStageMask = VK_PIPELINE_STAGE_2_COPY_BIT,
-		.srcAccessMask = VK_ACCESS_2_TRANSFER_WRITE_BIT,
-		.dstStageMask = VK_PIPELINE_STAGE_2_HOST_BIT,
-		.dstAccessMask = VK_ACCESS_2_HOST_READ_BIT,
-	};
-	const VkDependencyInfo to_host = {
-		.sType = VK_STRUCTURE_TYPE_DEPENDENCY_INFO,
-		.memoryBarrierCount = 1,
-		.pMemoryBarriers = &memory,
-	};
 	struct commands c = picture_begin(p);
 	uint8_t *bytes = malloc(nbytes);
 	FN(p, CmdCopyImageToBuffer);
-	FN(p, CmdPipelineBarrier2);
 
 	REQUIRE(bytes);
 	REQUIRE_OK(ds_vulkan_buffer_create(g->be, nbytes, 0, DS_VULKAN_MEMORY_HOST, &buf));
@@ -205,7 +211,7 @@ uint8_t *picture_read(struct picture *p, struct rig *g, uint32_t mip, uint32_t l
 	transition(p, &c, layout, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL);
 	CmdCopyImageToBuffer(c.buffer, p->image, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL, buf.buffer,
 			     1, &region);
-	CmdPipelineBarrier2(c.buffer, &to_host);
+	picture_to_host(p, &c);
 	transition(p, &c, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL, layout);
 	picture_submit(p, g, &c);
 	memcpy(bytes, buf.mapped, nbytes);

@@ -24,6 +24,8 @@ struct commands {
 struct commands picture_begin(struct picture *p);
 /* On the backend's queue; returns when they are done. */
 void picture_submit(struct picture *p, struct rig *g, struct commands *c);
+/* What was copied is there for the host. */
+void picture_to_host(struct picture *p, struct commands *c);
 
 void picture_create(struct picture *p, struct rig *g, VkFormat format, VkExtent3D extent,
 		    uint32_t nr_mips, uint32_t nr_layers);

@@ -222,25 +222,6 @@ static struct picture handles_of(struct rig *g)
 	return p;
 }
 
-static void to_host(struct picture *p, struct commands *c)
-{
-	const VkMemoryBarrier2 memory = {
-		.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER_2,
-		.srcStageMask = VK_PIPELINE_STAGE_2_COPY_BIT,
-		.srcAccessMask = VK_ACCESS_2_TRANSFER_WRITE_BIT,
-		.dstStageMask = VK_PIPELINE_STAGE_2_HOST_BIT,
-		.dstAccessMask = VK_ACCESS_2_HOST_READ_BIT,
-	};
-	const VkDependencyInfo info = {
-		.sType = VK_STRUCTURE_TYPE_DEPENDENCY_INFO,
-		.memoryBarrierCount = 1,
-		.pMemoryBarriers = &memory,
-	};
-	FN(p, CmdPipelineBarrier2);
-
-	CmdPipelineBarrier2(c->buffer, &info);
-}
-
 /* A copy with no barrier before it; its bytes must be the pattern's. */
 static void consume(struct rig *g, const struct ds_vulkan_buffer *buf)
 {
@@ -252,7 +233,7 @@ static void consume(struct rig *g, const struct ds_vulkan_buffer *buf)
 
 	REQUIRE_OK(ds_vulkan_buffer_create(g->be, NBYTES, 0, DS_VULKAN_MEMORY_HOST, &out));
 	CmdCopyBuffer(c.buffer, buf->buffer, out.buffer, 1, &region);
-	to_host(&p, &c);
+	picture_to_host(&p, &c);
 	picture_submit(&p, g, &c);
 	pattern_require(out.mapped, NBYTES, SEED, 0);
 	ds_vulkan_buffer_destroy(g->be, &out);
@@ -358,7 +339,7 @@ static void consume_image(struct rig *g, struct picture *p)
 	REQUIRE_OK(ds_vulkan_buffer_create(g->be, nbytes, 0, DS_VULKAN_MEMORY_HOST, &out));
 	CmdCopyImageToBuffer(c.buffer, p->image, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL, out.buffer,
 			     1, &region);
-	to_host(p, &c);
+	picture_to_host(p, &c);
 	picture_submit(p, g, &c);
 	pattern_require(out.mapped, nbytes, SEED, 0);
 	ds_vulkan_buffer_destroy(g->be, &out);
