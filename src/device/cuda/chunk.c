@@ -24,9 +24,11 @@
 #define RUN_NBYTES	(SMALLEST_NBYTES << (NR_SIZES - 1))
 #define LEAD_NBYTES	(1u << 20)
 #define NR_ROUNDS	5u
-/* More rounds are not begun after the first; nor is any, if a run takes so long that it would be too much. */
+/*
+ * After that no further round is begun; nor the first, if it would take more than 20 ms in all.
+ */
 #define LIMIT_NS	10000000u
-#define RUN_LIMIT_MS	4.0f
+#define RUN_LIMIT_MS	3.5f
 /* Of the best rate: what lies between is less than other things vary. */
 #define ENOUGH_PERCENT	97u
 #define MAX_DEVICES	64u
