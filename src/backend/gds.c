@@ -74,7 +74,9 @@ static struct ds_cuda_settings cuda_settings(const struct ds_gds_config *gds)
 
 static uint64_t most_chunk_nbytes(const struct ds_backend_config *cfg)
 {
-	uint64_t staging = cfg->staging_nbytes ? cfg->staging_nbytes : STAGING_NBYTES;
+	/* More is not read ahead of the copies anyway; and nobody has checked it yet. */
+	uint64_t staging = cfg->staging_nbytes ? ds_min_u64(cfg->staging_nbytes, STAGING_NBYTES)
+					       : STAGING_NBYTES;
 	uint64_t nr = ds_min_u64(cfg->io_workers, ENOUGH_WORKERS) + COPIES_ON_THEIR_WAY;
 	uint64_t nbytes = LEAST_CHUNK_NBYTES;
 

@@ -221,6 +221,7 @@ static void leaves_room_for_workers(struct frame *f)
 {
 	struct ds_backend_config cfg = large_staging();
 	struct ds_gds_info info;
+	struct ds_backend *be;
 
 	take_new_device(f);
 	atomic_store(&f->fake->copy_ns, 50000);
@@ -238,6 +239,9 @@ static void leaves_room_for_workers(struct frame *f)
 	cfg.staging_nbytes = 7 * MIB;
 	info = choose(f, &cfg);
 	require_usual(&info, MIB, "too small");
+	/* More than there can be. */
+	cfg.staging_nbytes = UINT64_MAX;
+	REQUIRE_CMP(ds_make_gds_backend(&cfg, &f->gds, &be), ==, DS_ERR_INVALID_ARGUMENT);
 }
 
 static void count_warnings(void *counter, const struct ds_log_record *record)

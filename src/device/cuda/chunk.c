@@ -5,7 +5,7 @@
  * A copy costs the copy engine something beside its bytes, more on one machine than on another:
  * pieces have to be so large that it does not matter, and no larger, for then the pinned memory
  * holds more of them, and the first arrives sooner. So copies of some sizes are timed by the
- * device's own clock, from staging memory, which is pinned and touched already, each copy with an event
+ * device's own clock, from staging memory, which is pinned and touched already, each with an event
  * behind it as in a load. That takes some milliseconds, while the backend's engine is made; once a
  * process and device. What it cannot tell is what a piece costs the threads that read it.
  */
