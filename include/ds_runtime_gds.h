@@ -57,8 +57,8 @@ struct ds_gds_config {
 	int32_t cufile;	    /* the direct path; DS_GDS_* */
 	int32_t gpu_decode; /* GDeflate on the device; AUTO: where it is done sooner. DS_GDS_* */
 	int32_t io_uring;   /* the staged path's engine, else pread; DS_GDS_* */
-	uint32_t cufile_threads; /* reads in flight on the direct path; 16. At most 64 */
-	uint32_t reserved;
+	uint32_t cufile_threads;    /* reads in flight on the direct path; 16. At most 64 */
+	int32_t measure;	    /* what sizes suit the device; DS_GDS_AUTO or DS_GDS_NEVER */
 	const char *cuda_library;   /* path of it; NULL: libcuda.so.1 */
 	const char *cufile_library; /* NULL: libcufile.so.0, and where CUDA usually puts it */
 };
@@ -67,10 +67,16 @@ struct ds_gds_config {
 /*
  * ds_make_gds_backend() - a backend that also reaches the memory of one CUDA device.
  *
- * Zero in cfg means here: staging of 128 MiB (pinned), chunks of 4 MiB, one I/O worker a core
- * but at least 8; the rest is as for the other backends. Host memory is accepted as well. Both
- * configurations may be NULL. Makes the device's primary context if the program has none yet,
- * which takes some tenths of a second.
+ * Zero in cfg means here: staging of 128 MiB (pinned), one I/O worker a core but at least 8, and
+ * chunks of 1 to 8 MiB: the smallest with which the copy engine reaches 97 % of its best rate, but
+ * not so large that the staging memory holds too few for the workers; the rest is as for the other
+ * backends. Those rates are measured, by copies of some milliseconds while other parts of the
+ * backend are made, once in a process for each device. A chunk_nbytes other than 0 is kept, and
+ * nothing measured. Where measuring fails, or gds->measure is DS_GDS_NEVER, 0 means 4 MiB, or what
+ * the staging memory allows. ds_gds_backend_info() tells what was chosen, and why.
+ *
+ * Host memory is accepted as well. Both configurations may be NULL. Makes the device's primary
+ * context if the program has none yet, which takes some tenths of a second.
  *
  * Returns DS_ERR_UNAVAILABLE when there is no driver, no such device, or something REQUIRED is
  * missing (ds_gds_available() says why), else as ds_make_cpu_backend().
@@ -101,6 +107,14 @@ enum {
 	DS_GDS_STATE_NO_CUDA = 10,	/* cuFile: not tried, because CUDA is missing */
 };
 
+/* Where the size of chunks comes from. */
+enum {
+	DS_GDS_CHUNK_NONE = 0, /* there is no backend */
+	DS_GDS_CHUNK_GIVEN = 1,
+	DS_GDS_CHUNK_MEASURED = 2,
+	DS_GDS_CHUNK_USUAL = 3, /* nothing was measured, or that failed */
+};
+
 /* What this machine has. Strings are never unterminated. */
 struct ds_gds_info {
 	uint32_t size;
@@ -123,6 +137,13 @@ struct ds_gds_info {
 	char pci_bus_id[32];
 	char why_no_cuda[256]; /* a sentence, or "" */
 	char why_no_cufile[256];
+	/* Of a backend; else 0 and "". */
+	uint64_t staging_nbytes;
+	uint64_t chunk_nbytes;
+	uint32_t chunk_origin; /* DS_GDS_CHUNK_* */
+	uint32_t io_workers;
+	uint64_t chunk_measured_ns; /* what measuring took, whichever backend did it */
+	char why_chunk[192]; /* such as "given", or "measured: " and the rates of some sizes */
 };
 #define DS_GDS_INFO_INIT DS_INIT_(struct ds_gds_info)
 
@@ -196,7 +217,7 @@ struct ds_gds_manager_config {
 	uint64_t prefetch_batch_nbytes; /* vectors are gathered in batches of so many; 64 MiB */
 	uint64_t pool_nbytes; /* hard limit of device memory that the manager allocates; 0: none */
 	uint64_t staging_nbytes; /* hard limit of pinned memory; see ds_backend_config */
-	uint64_t chunk_nbytes;	 /* see ds_backend_config */
+	uint64_t chunk_nbytes;	 /* see ds_backend_config, and ds_make_gds_backend() */
 	int32_t direct;		 /* DS_DIRECT_*; AUTO: page cache where the range is in it */
 	int32_t log_level;	 /* DS_LOG_* */
 	ds_log_callback log_callback;

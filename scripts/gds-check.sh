@@ -18,12 +18,13 @@ out=${GDS_OUT:-}
 cmake -B "$build" -S . -DCMAKE_BUILD_TYPE=Release -DDS_BUILD_BENCH=OFF -DDS_BUILD_FUZZ=OFF \
 	-DDS_BUILD_EXAMPLES=OFF | grep -E 'CUDA|URING|CMOCKA' || true
 cmake --build "$build" --parallel "$(nproc)" --target dstool test_gds_backend \
-	test_gds_decode test_gds_manager test_gds_safetensors >"$build/log" 2>&1 || {
+	test_gds_chunk test_gds_decode test_gds_manager test_gds_safetensors >"$build/log" 2>&1 || {
 	tail -30 "$build/log"
 	exit 1
 }
-"$build/dstool" doctor
-for topic in backend manager safetensors decode; do
+# With a file it says what sizes were chosen, from which measurement.
+"$build/dstool" doctor "$build/dstool"
+for topic in backend chunk manager safetensors decode; do
 	echo "== tests of $topic on the real driver"
 	CHECK_REAL_CUDA=1 timeout 120 "$build/test_gds_$topic" 2>&1 | tail -25
 done

@@ -65,7 +65,7 @@ class _Sized(ctypes.Structure):
 class GdsConfig(_Sized):
     _fields_ = [("size", c_uint32), ("flags", c_uint32), ("device", c_int32),
                 ("cufile", c_int32), ("gpu_decode", c_int32), ("io_uring", c_int32),
-                ("cufile_threads", c_uint32), ("reserved", c_uint32),
+                ("cufile_threads", c_uint32), ("measure", c_int32),
                 ("cuda_library", c_char_p), ("cufile_library", c_char_p)]
 
 
@@ -77,7 +77,10 @@ class Info(_Sized):
                 ("numa_node", c_int32), ("has_decoder", c_uint32), ("reserved", c_uint32),
                 ("device_nbytes", c_uint64), ("device_name", c_char * 64),
                 ("pci_bus_id", c_char * 32), ("why_no_cuda", c_char * 256),
-                ("why_no_cufile", c_char * 256)]
+                ("why_no_cufile", c_char * 256), ("staging_nbytes", c_uint64),
+                ("chunk_nbytes", c_uint64), ("chunk_origin", c_uint32),
+                ("io_workers", c_uint32), ("chunk_measured_ns", c_uint64),
+                ("why_chunk", c_char * 192)]
 
 
 class ManagerConfig(_Sized):

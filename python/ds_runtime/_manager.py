@@ -398,16 +398,19 @@ class Manager(User):
     (the first CUDA device, or host memory where there is none).
 
     May be used by several threads. pool_nbytes is a hard limit; with max_concurrent loads at once the
-    others wait. See struct ds_gds_manager_config for the rest.
+    others wait. Without chunk_nbytes a size that suits the device is measured at the start, in some
+    milliseconds; measure=False leaves that out. info()["why_chunk"] tells what came of it.
+    See struct ds_gds_manager_config for the rest.
     """
 
     def __init__(self, device="auto", *, threads=0, max_concurrent=0, pool_nbytes=0,
                  staging_nbytes=0, chunk_nbytes=0, prefetch_batch_nbytes=0, direct="auto",
-                 cufile=c.AUTO, cuda_library=None, cufile_library=None):
+                 cufile=c.AUTO, measure=True, cuda_library=None, cufile_library=None):
         kind, _, number = device.partition(":")
         if kind not in ("auto", "cpu", "cuda") or (number and kind != "cuda"):
             raise ValueError(f"no such device: {device!r}")
         gds = c.GdsConfig(device=int(number or 0), cufile=cufile,
+                          measure=c.AUTO if measure else c.NEVER,
                           cuda_library=os.fsencode(cuda_library) if cuda_library else None,
                           cufile_library=os.fsencode(cufile_library) if cufile_library else None)
         config = c.ManagerConfig(

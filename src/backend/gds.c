@@ -23,10 +23,14 @@
 #endif
 
 /* Enough in flight that neither the copy engine nor the readers wait for the other. */
-#define STAGING_NBYTES (128u << 20)
-#define CHUNK_NBYTES   (4u << 20)
+#define STAGING_NBYTES	    (128u << 20)
+#define CHUNK_NBYTES	    (4u << 20)
 /* A core copies 8 to 12 GB/s, and the bus takes 55. */
-#define MIN_WORKERS    8u
+#define MIN_WORKERS	    8u
+/* A piece for each worker that reads into it, and some on their way. More workers than this fill no bus. */
+#define COPIES_ON_THEIR_WAY 4u
+#define ENOUGH_WORKERS	    16u
+#define LEAST_CHUNK_NBYTES  (1u << 20)
 
 #define CONFIG_SIZE_0 sizeof(struct ds_gds_config)
 #define INFO_SIZE_0   sizeof(struct ds_gds_info)
@@ -44,8 +48,9 @@ static ds_result read_config(struct ds_gds_config *gds, const struct ds_gds_conf
 
 	if (ret)
 		return ret;
-	if (gds->flags || gds->reserved || gds->device < 0 || gds->cufile_threads > 64 ||
-	    !is_choice(gds->cufile) || !is_choice(gds->gpu_decode) || !is_choice(gds->io_uring))
+	if (gds->flags || gds->measure < DS_GDS_AUTO || gds->measure > DS_GDS_NEVER ||
+	    gds->device < 0 || gds->cufile_threads > 64 || !is_choice(gds->cufile) ||
+	    !is_choice(gds->gpu_decode) || !is_choice(gds->io_uring))
 		return DS_ERR_INVALID_ARGUMENT;
 	return DS_OK;
 }
@@ -64,6 +69,31 @@ static struct ds_cuda_settings cuda_settings(const struct ds_gds_config *gds)
 		.decode = decode[gds->gpu_decode],
 		.image = ds_cuda_image,
 		.kind = DS_LOCATION_CUDA,
+	};
+}
+
+static uint64_t most_chunk_nbytes(const struct ds_backend_config *cfg)
+{
+	/* More is not read ahead of the copies anyway; and nobody has checked it yet. */
+	uint64_t staging = cfg->staging_nbytes ? ds_min_u64(cfg->staging_nbytes, STAGING_NBYTES)
+					       : STAGING_NBYTES;
+	uint64_t nr = ds_min_u64(cfg->io_workers, ENOUGH_WORKERS) + COPIES_ON_THEIR_WAY;
+	uint64_t nbytes = LEAST_CHUNK_NBYTES;
+
+	while (nr * 2 * nbytes <= staging)
+		nbytes *= 2;
+	return nbytes;
+}
+
+/* With the number of workers decided. */
+static struct ds_cuda_chunk_settings chunk_settings(const struct ds_backend_config *cfg,
+						    const struct ds_gds_config *gds)
+{
+	return (struct ds_cuda_chunk_settings){
+		.given_nbytes = cfg->chunk_nbytes,
+		.usual_nbytes = CHUNK_NBYTES,
+		.most_nbytes = most_chunk_nbytes(cfg),
+		.is_measured = gds->measure != DS_GDS_NEVER,
 	};
 }
 
@@ -236,6 +266,7 @@ ds_result ds_make_gds_backend(const struct ds_backend_config *user_cfg,
 	if (!cfg.io_workers)
 		cfg.io_workers = (unsigned)ds_max_u64(ds_cpu_count(), MIN_WORKERS);
 	set = cuda_settings(&gds);
+	set.chunk = chunk_settings(&cfg, &gds);
 	ret = ds_cuda_create(&set, &info, &parts.device);
 	if (ret)
 		return ret;
@@ -397,6 +428,23 @@ static struct ds_device *device_of(struct ds_backend *be)
 	return be && ds_cuda_is(be->pipeline.device) ? be->pipeline.device : NULL;
 }
 
+static void fill_sizes(struct ds_gds_info *info, const struct ds_backend *be)
+{
+	static const uint32_t origins[] = {
+		[DS_CUDA_CHUNK_GIVEN] = DS_GDS_CHUNK_GIVEN,
+		[DS_CUDA_CHUNK_MEASURED] = DS_GDS_CHUNK_MEASURED,
+		[DS_CUDA_CHUNK_USUAL] = DS_GDS_CHUNK_USUAL,
+	};
+	const struct ds_cuda_chunk *chunk = ds_cuda_chunk(be->pipeline.device);
+
+	info->staging_nbytes = be->pipeline.staging.nbytes;
+	info->io_workers = be->pipeline.engine->nr_workers;
+	info->chunk_nbytes = chunk->nbytes;
+	info->chunk_origin = origins[chunk->origin];
+	info->chunk_measured_ns = chunk->measured_ns;
+	memcpy(info->why_chunk, chunk->why, sizeof(info->why_chunk));
+}
+
 ds_result ds_gds_backend_info(struct ds_backend *be, struct ds_gds_info *out)
 {
 	struct ds_gds_info info = { .size = sizeof(info) };
@@ -407,6 +455,7 @@ ds_result ds_gds_backend_info(struct ds_backend *be, struct ds_gds_info *out)
 	fill_cuda_info(&info, ds_cuda_info(d), ds_cuda_number(d));
 	fill_cufile_info(&info, ds_cuda_peer(d));
 	info.has_decoder = ds_cuda_has_decoder(d);
+	fill_sizes(&info, be);
 	return ds_copy_out(out, &info, sizeof(info), INFO_SIZE_0);
 }
 

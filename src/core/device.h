@@ -116,6 +116,12 @@ struct ds_device_ops {
 	void (*detach)(struct ds_device *d);
 
 	/*
+	 * The pieces in which large reads are cut for this device; 0: it does not care. Asked once,
+	 * between attach() and the first operation. May wait for what attach() began.
+	 */
+	uint64_t (*chunk_nbytes)(struct ds_device *d);
+
+	/*
 	 * Checks the memory side of a request for nbytes bytes and fills in *target. The kinds that it
 	 * does not know: DS_ERR_UNSUPPORTED. Any thread, with no lock held; does not wait.
 	 */

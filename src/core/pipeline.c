@@ -127,6 +127,18 @@ static void detach_device(struct ds_pipeline *pl)
 		pl->device->ops->detach(pl->device);
 }
 
+/* The device is asked last: it may want to find out, while the engine is made. */
+static void set_sizes(struct ds_pipeline *pl, const struct ds_backend_config *cfg)
+{
+	uint64_t chunk_nbytes =
+		pl->device->ops->chunk_nbytes ? pl->device->ops->chunk_nbytes(pl->device) : 0;
+
+	pl->chunk_nbytes = chunk_nbytes ? chunk_nbytes : cfg->chunk_nbytes;
+	pl->window_nbytes = ds_min_u64(cfg->staging_nbytes / 8,
+				       ds_max_u64(MAX_WINDOW_NBYTES, 2 * pl->chunk_nbytes));
+	pl->copy_limit_nbytes = ds_min_u64(cfg->staging_nbytes, COPY_LIMIT_NBYTES);
+}
+
 ds_result ds_pipeline_init(struct ds_pipeline *pl, struct ds_backend *be,
 			   const struct ds_backend_config *cfg,
 			   const struct ds_backend_parts *parts)
@@ -137,10 +149,6 @@ ds_result ds_pipeline_init(struct ds_pipeline *pl, struct ds_backend *be,
 	pl->be = be;
 	pl->device = parts->device;
 	pl->codecs = parts->codecs;
-	pl->chunk_nbytes = cfg->chunk_nbytes;
-	pl->window_nbytes = ds_min_u64(cfg->staging_nbytes / 8,
-				       ds_max_u64(MAX_WINDOW_NBYTES, 2 * cfg->chunk_nbytes));
-	pl->copy_limit_nbytes = ds_min_u64(cfg->staging_nbytes, COPY_LIMIT_NBYTES);
 	pthread_mutex_init(&pl->lock, NULL);
 	for (unsigned l = 0; l < DS_NR_LEVELS; l++)
 		ds_list_init(&pl->levels[l].slots);
@@ -166,6 +174,7 @@ ds_result ds_pipeline_init(struct ds_pipeline *pl, struct ds_backend *be,
 	ret = init_ops(pl);
 	if (ret)
 		goto err_engine;
+	set_sizes(pl, cfg);
 	return DS_OK;
 
 err_engine:

@@ -134,7 +134,6 @@ struct ds_gds {
 	struct ds_gds_info info;
 	uint64_t batch_nbytes;
 	uint64_t alignment;
-	uint64_t chunk_nbytes;
 	struct ds_pool pool;
 	struct ds_crew crew;
 	unsigned nr_runners;

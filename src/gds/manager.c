@@ -18,7 +18,7 @@
 #define DEFAULT_BATCH	   (64u << 20)
 #define MIN_BATCH	   (64u << 10)
 #define MAX_BATCH	   (1u << 30)
-#define DEFAULT_CHUNK	   (4u << 20)
+#define HOST_CHUNK	   (4u << 20)
 /* Reads that wait for a disk are more, the more threads there are. */
 #define MIN_CREW	   8u
 
@@ -178,8 +178,6 @@ static ds_result check_config(struct ds_gds_manager_config *cfg)
 		cfg->alignment = DEFAULT_ALIGNMENT;
 	if (!cfg->prefetch_batch_nbytes)
 		cfg->prefetch_batch_nbytes = DEFAULT_BATCH;
-	if (!cfg->chunk_nbytes)
-		cfg->chunk_nbytes = DEFAULT_CHUNK;
 	if (cfg->flags || cfg->enabled < DS_GDS_AUTO || cfg->enabled > DS_GDS_REQUIRED ||
 	    cfg->max_concurrent > MAX_CONCURRENT || !is_power_of_two(cfg->alignment) ||
 	    cfg->alignment < MIN_ALIGNMENT || cfg->alignment > MAX_ALIGNMENT ||
@@ -211,7 +209,7 @@ static ds_result make_host_backend(const struct ds_backend_config *cfg, struct d
 
 static ds_result make_backend(struct ds_gds *g, const struct ds_gds_manager_config *cfg)
 {
-	const struct ds_backend_config be = backend_config(cfg);
+	struct ds_backend_config be = backend_config(cfg);
 	ds_result ret = DS_ERR_UNAVAILABLE;
 
 	if (cfg->enabled != DS_GDS_NEVER)
@@ -227,6 +225,9 @@ static ds_result make_backend(struct ds_gds *g, const struct ds_gds_manager_conf
 			 "the configuration says so");
 	else
 		ds_gds_available(cfg->gds, g->info.why_no_cuda, sizeof(g->info.why_no_cuda));
+	/* With a device it is chosen for that. */
+	if (!be.chunk_nbytes)
+		be.chunk_nbytes = HOST_CHUNK;
 	return make_host_backend(&be, &g->be);
 }
 
@@ -265,7 +266,6 @@ ds_result ds_gds_create(const struct ds_gds_manager_config *user, struct ds_gds 
 	}
 	g->alignment = cfg.alignment;
 	g->batch_nbytes = cfg.prefetch_batch_nbytes;
-	g->chunk_nbytes = cfg.chunk_nbytes;
 	g->max_runners = cfg.max_concurrent;
 	pthread_mutex_init(&g->lock, NULL);
 	pthread_cond_init(&g->wake, NULL);

@@ -17,10 +17,13 @@
 #define ERROR_INVALID_CONTEXT	 201
 #define ERROR_ALREADY_REGISTERED 712
 #define ERROR_NOT_REGISTERED	 713
+#define ERROR_INVALID_HANDLE	 400
 #define ERROR_NOT_FOUND		 500
 #define PAGE_NBYTES		 4096u
 #define MAX_REGIONS		 4096u
 #define MULTIPROCESSORS		 4
+/* 50 GB/s, and no cost but that. */
+#define COPY_PS_PER_BYTE	 20u
 
 /* Exported, and declared so that no warning says otherwise. */
 #define EXPORT(type, name, ...)                                        \
@@ -31,6 +34,7 @@ static struct fake_cuda control = {
 	.until_lost = -1,
 	.nr_devices = 1,
 	.device_nbytes = UINT64_C(64) << 30,
+	.copy_ps_per_byte = COPY_PS_PER_BYTE,
 };
 
 enum region_kind {
@@ -58,8 +62,17 @@ EXPORT(struct fake_cuda *, fake_cuda_reset, void)
 	memset(&control, 0, offsetof(struct fake_cuda, contexts));
 	atomic_store(&control.until_lost, -1);
 	atomic_store(&control.nr_devices, 1);
+	atomic_store(&control.copy_ps_per_byte, COPY_PS_PER_BYTE);
 	control.device_nbytes = UINT64_C(64) << 30;
 	return &control;
+}
+
+/* For programs that a test only starts. */
+static int from_environment(const char *name, int value)
+{
+	const char *text = getenv(name);
+
+	return text ? atoi(text) : value;
 }
 
 /* Of each call that wants a context. */
@@ -200,9 +213,11 @@ static cuda_result run_kernel(const struct kernel_call *k)
 /* ------------------------------------------------------------------ streams */
 
 struct cuda_event_opaque {
-	pthread_mutex_t lock;
+	bool has_time;
+	pthread_mutex_t lock; /* guards the rest */
 	uint64_t recorded;
 	uint64_t completed;
+	uint64_t time_ps;
 };
 
 enum work_kind {
@@ -251,7 +266,16 @@ static void count_down(void)
 		atomic_store(&control.until_lost, left - 1);
 }
 
-static void run_work(struct work *w, uint64_t *seed)
+static uint64_t cost_ps(size_t nbytes)
+{
+	uint64_t copy_ns =
+		(uint64_t)from_environment("FAKE_CUDA_COPY_NS", (int)atomic_load(&control.copy_ns));
+
+	return 1000 * copy_ns + nbytes * atomic_load(&control.copy_ps_per_byte);
+}
+
+/* clock_ps: the stream's. */
+static void run_work(struct work *w, uint64_t *seed, uint64_t *clock_ps)
 {
 	unsigned delay = atomic_load(&control.delay_us);
 
@@ -261,6 +285,7 @@ static void run_work(struct work *w, uint64_t *seed)
 		pthread_mutex_lock(&w->event->lock);
 		if (w->event->completed < w->recorded)
 			w->event->completed = w->recorded;
+		w->event->time_ps = *clock_ps;
 		pthread_mutex_unlock(&w->event->lock);
 		return;
 	}
@@ -269,6 +294,7 @@ static void run_work(struct work *w, uint64_t *seed)
 		return;
 	if (w->kind == WORK_COPY) {
 		memcpy(w->to, w->from, w->nbytes);
+		*clock_ps += cost_ps(w->nbytes);
 	} else {
 		cuda_result code = run_kernel(&w->call);
 
@@ -280,7 +306,7 @@ static void run_work(struct work *w, uint64_t *seed)
 static void *stream_main(void *arg)
 {
 	struct cuda_stream_opaque *s = arg;
-	uint64_t seed = (uintptr_t)s | 1;
+	uint64_t seed = (uintptr_t)s | 1, clock_ps = 0;
 
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
@@ -296,7 +322,7 @@ static void *stream_main(void *arg)
 		s->first = w->next;
 		s->is_busy = true;
 		pthread_mutex_unlock(&s->lock);
-		run_work(w, &seed);
+		run_work(w, &seed, &clock_ps);
 		free(w);
 		pthread_mutex_lock(&s->lock);
 		s->is_busy = false;
@@ -374,12 +400,14 @@ EXPORT(cuda_result, cuEventCreate, cuda_event *out, unsigned flags)
 	cuda_result code = check();
 	struct cuda_event_opaque *e;
 
-	(void)flags;
 	if (!code)
 		code = atomic_load(&control.event_result);
 	if (code)
 		return code;
 	e = calloc(1, sizeof(*e));
+	e->has_time = !(flags & CUDA_EVENT_NO_TIMING);
+	if (e->has_time)
+		atomic_fetch_add(&control.nr_timing_events, 1);
 	pthread_mutex_init(&e->lock, NULL);
 	atomic_fetch_add(&control.events, 1);
 	*out = e;
@@ -421,6 +449,35 @@ EXPORT(cuda_result, cuEventQuery, cuda_event e)
 	pthread_mutex_unlock(&e->lock);
 	/* What was lost meanwhile is known by now. */
 	return is_done ? check() : CUDA_ERROR_NOT_READY;
+}
+
+static bool has_happened(struct cuda_event_opaque *e, uint64_t *time_ps)
+{
+	bool has;
+
+	pthread_mutex_lock(&e->lock);
+	has = e->recorded && e->completed == e->recorded;
+	*time_ps = e->time_ps;
+	pthread_mutex_unlock(&e->lock);
+	return has;
+}
+
+/* Only between events of one stream: each has a clock of its own. */
+EXPORT(cuda_result, cuEventElapsedTime, float *ms, cuda_event begin, cuda_event end)
+{
+	cuda_result code = check();
+	uint64_t begin_ps, end_ps;
+
+	if (!code)
+		code = atomic_load(&control.elapsed_result);
+	if (code)
+		return code;
+	if (!begin->has_time || !end->has_time)
+		return ERROR_INVALID_HANDLE;
+	if (!has_happened(begin, &begin_ps) || !has_happened(end, &end_ps))
+		return CUDA_ERROR_NOT_READY;
+	*ms = (float)((double)end_ps * 1e-9 - (double)begin_ps * 1e-9);
+	return CUDA_SUCCESS;
 }
 
 /* ------------------------------------------------------------------- copies */
@@ -697,18 +754,10 @@ EXPORT(cuda_result, cuLaunchKernel, cuda_function f, unsigned grid_x, unsigned g
 
 /* ------------------------------------------------------ driver, device, context */
 
-static int from_environment(const char *name, int value)
-{
-	const char *text = getenv(name);
-
-	return text ? atoi(text) : value;
-}
-
 EXPORT(cuda_result, cuInit, unsigned flags)
 {
 	int code = atomic_load(&control.init_result);
 
-	/* For programs that a test only starts. */
 	return flags ? CUDA_ERROR_INVALID_VALUE : from_environment("FAKE_CUDA_INIT", code);
 }
 

@@ -6,6 +6,8 @@
  * Each stream is a thread, which takes its time: so who does not wait sees old bytes. Calls without
  * a current context fail, as they do for real. Kernels are known by their names.
  *
+ * Time, where calls tell one, is simulated too: see copy_ns.
+ *
  * The library has one control block; a test finds it with fake_cuda_open().
  */
 #ifndef TESTS_FAKE_FAKE_CUDA_H
@@ -25,6 +27,7 @@ struct fake_cuda {
 	atomic_int stream_result;
 	atomic_int event_result; /* of creating one */
 	atomic_int record_result;
+	atomic_int elapsed_result;
 	atomic_int module_result;
 	atomic_int launch_result;
 	atomic_int copy_result;
@@ -36,7 +39,13 @@ struct fake_cuda {
 	atomic_int nr_devices;
 	atomic_bool
 		any_address; /* addresses that were not allocated are host memory, as device memory */
-	atomic_uint delay_us;	/* most that a stream sleeps before each thing */
+	atomic_uint delay_us; /* most that a stream sleeps before each thing */
+	/*
+	 * What copies cost by the device's clock, which events with a time tell; nobody waits for it.
+	 * So what is measured by events is the same on any machine, however busy.
+	 */
+	atomic_uint copy_ns;
+	atomic_uint copy_ps_per_byte;
 	uint64_t device_nbytes; /* memory of the device; a limit */
 
 	/* What was done. */
@@ -44,7 +53,8 @@ struct fake_cuda {
 	atomic_uint nr_copies_out;
 	atomic_uint nr_kernels;
 	atomic_uint nr_tiles;
-	_Atomic uint64_t allocated; /* bytes of device memory */
+	atomic_uint nr_timing_events; /* that were made */
+	_Atomic uint64_t allocated;   /* bytes of device memory */
 	_Atomic uint64_t most_allocated;
 
 	/* What is there now, and has to be gone at the end. */

@@ -360,6 +360,17 @@ class OnDevice:
         self.assertGreater(self.manager.calibrate() if self.device != "cpu" else 1, 0)
         self.assertIn("device_name", self.manager.info())
 
+    def test_chooses_its_chunk(self):
+        if self.device == "cpu":
+            self.assertEqual(self.manager.info()["why_chunk"], "")
+            return
+        info = self.manager.info()
+        self.assertIn("measured: 1 MiB", info["why_chunk"])
+        self.assertIn(info["chunk_nbytes"], [1 << 20, 2 << 20, 4 << 20, 8 << 20])
+        self.assertIn("the configuration says so", self.make(measure=False).info()["why_chunk"])
+        info = self.make(chunk_nbytes=512 << 10).info()
+        self.assertEqual((info["chunk_nbytes"], info["why_chunk"]), (512 << 10, "given"))
+
     def test_gives_numpy(self):
         load = self.model.load().wait()
         for name, tensor in load.tensors.items():

@@ -34,9 +34,10 @@ struct bench_gds {
 	uint64_t nbytes;
 	struct ds_gds *holder; /* keeps the context, and the memory loaded into */
 	uint64_t memory;
-	uint64_t ceiling;   /* bytes a second */
-	uint64_t *sums;	    /* of the file's parts */
-	uint64_t create_ns; /* of the first manager, with its context */
+	uint64_t ceiling;	 /* bytes a second */
+	uint64_t *sums;		 /* of the file's parts */
+	uint64_t create_ns;	 /* of the first manager, with its context */
+	struct ds_gds_info info; /* of its backend, which chose its sizes by itself */
 	struct json json;
 };
 

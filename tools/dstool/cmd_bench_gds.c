@@ -56,7 +56,7 @@ static bool parse(int argc, char **argv, struct bench_gds_options *o, int *exit_
 		  .max = 255 },
 		{ .name = "quick",
 		  .kind = OPTION_FLAG,
-		  .help = "only with the default settings, instead of a sweep",
+		  .help = "only with what is chosen by itself, instead of a sweep",
 		  .value = &o->is_quick },
 		{ .name = "no-cold",
 		  .kind = OPTION_FLAG,
@@ -218,6 +218,7 @@ static int make_holder(struct bench_gds *b)
 	b->create_ns = tool_now_ns() - begin;
 	if (!b->holder)
 		return TOOL_FAILED;
+	ds_gds_backend_info(ds_gds_backend(b->holder), &b->info);
 	ret = ds_gds_alloc(b->holder, b->nbytes, &b->memory);
 	if (ret != DS_OK)
 		tool_error("device memory of %" PRIu64 " bytes: %s", b->nbytes,
@@ -227,21 +228,25 @@ static int make_holder(struct bench_gds *b)
 
 static void print_machine(struct bench_gds *b)
 {
-	struct ds_gds_info info = DS_GDS_INFO_INIT;
+	const struct ds_gds_info *info = &b->info;
 	char bytes[TOOL_BYTES_ROOM];
 
-	ds_gds_backend_info(ds_gds_backend(b->holder), &info);
 	if (b->options.json) {
-		json_string(&b->json, "device", info.device_name);
-		json_string(&b->json, "why_no_cufile", info.why_no_cufile);
+		json_string(&b->json, "device", info->device_name);
+		json_string(&b->json, "why_no_cufile", info->why_no_cufile);
 		json_number(&b->json, "file_nbytes", b->nbytes);
 		json_real(&b->json, "create_seconds", (double)b->create_ns * 1e-9);
+		json_number(&b->json, "chosen_chunk_nbytes", info->chunk_nbytes);
+		json_string(&b->json, "why_chunk", info->why_chunk);
+		json_real(&b->json, "chunk_measured_seconds",
+			  (double)info->chunk_measured_ns * 1e-9);
 		return;
 	}
-	printf("%s, %s; %u cores\n", info.device_name,
+	printf("%s, %s; %u cores\n", info->device_name,
 	       tool_format_bytes(b->nbytes, bytes, sizeof(bytes)), tool_nr_cpus());
-	printf("direct path: %s\n", *info.why_no_cufile ? info.why_no_cufile : "by cuFile");
+	printf("direct path: %s\n", *info->why_no_cufile ? info->why_no_cufile : "by cuFile");
 	printf("manager, context and pinned memory made in %.3f s\n", (double)b->create_ns * 1e-9);
+	printf("chosen: chunk %.3g MiB (%s)\n", (double)info->chunk_nbytes / MIB, info->why_chunk);
 }
 
 static int run(struct bench_gds *b)
@@ -269,6 +274,7 @@ int cmd_bench_gds(int argc, char **argv)
 	struct bench_gds b = {
 		.options = { .size_mib = 1024, .nr_rounds = 3 },
 		.gds = DS_GDS_CONFIG_INIT,
+		.info = DS_GDS_INFO_INIT,
 		.fd = -1,
 	};
 	int ret;

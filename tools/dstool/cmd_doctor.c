@@ -232,6 +232,19 @@ static void look_at_file(struct doctor *d, struct ds_gds *g, const char *path)
 	    info.alignment ? "yes" : "no", path_text(info.path));
 }
 
+/* What the staged path works with. */
+static void look_at_sizes(struct doctor *d, struct ds_gds *g)
+{
+	struct ds_gds_info info = DS_GDS_INFO_INIT;
+
+	if (ds_gds_backend_info(ds_gds_backend(g), &info) != DS_OK)
+		return;
+	add(d, GOOD, "sizes", "",
+	    "chunk %.3g MiB (%s); %.0f MiB pinned, %" PRIu32 " threads that read",
+	    (double)info.chunk_nbytes / (1 << 20), info.why_chunk,
+	    (double)info.staging_nbytes / (1 << 20), info.io_workers);
+}
+
 static void look_at_files(struct doctor *d, const struct ds_gds_config *gds)
 {
 	struct ds_gds_manager_config cfg = DS_GDS_MANAGER_CONFIG_INIT;
@@ -242,6 +255,7 @@ static void look_at_files(struct doctor *d, const struct ds_gds_config *gds)
 	cfg.gds = gds;
 	if (ds_gds_create(&cfg, &g) != DS_OK)
 		return;
+	look_at_sizes(d, g);
 	for (int i = 0; i < d->nr_paths; i++)
 		look_at_file(d, g, d->paths[i]);
 	ds_gds_destroy(g);

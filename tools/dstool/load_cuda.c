@@ -28,6 +28,7 @@ struct load_cuda {
 	struct ds_gds_report report;
 	struct json *json;
 	uint64_t nr_verified; /* bytes */
+	struct ds_gds_info info;
 };
 
 static bool ends_with(const char *text, const char *end)
@@ -164,6 +165,8 @@ static void print_text(const struct load_cuda *l)
 	}
 	if (*r->why)
 		printf("  why not faster   %s\n", r->why);
+	printf("  chunk            %.3g MiB (%s)\n", (double)l->info.chunk_nbytes / (1 << 20),
+	       l->info.why_chunk);
 	printf("  CPU              %.3f s\n", (double)r->cpu_ns * 1e-9);
 	if (l->options->verify)
 		printf("  verified         %s\n",
@@ -192,6 +195,8 @@ static void print_json(const struct load_cuda *l)
 	}
 	json_end_object(j);
 	json_string(j, "why_not_faster", *r->why ? r->why : NULL);
+	json_number(j, "chunk_bytes", l->info.chunk_nbytes);
+	json_string(j, "why_chunk", l->info.why_chunk);
 	json_number(j, "verified_bytes", l->nr_verified);
 	json_end_object(j);
 }
@@ -274,8 +279,10 @@ int load_cuda(const struct load_options *options, int nr_paths, char **paths)
 			.gds = g,
 			.path = paths[i],
 			.json = options->json ? &json : NULL,
+			.info = DS_GDS_INFO_INIT,
 		};
 
+		ds_gds_backend_info(ds_gds_backend(g), &l.info);
 		is_good = load_one(&l) && is_good;
 	}
 	if (options->json)

@@ -14,12 +14,34 @@ enum ds_cuda_decode {
 	DS_CUDA_DECODE_ALWAYS,
 };
 
+/* The pieces in which files are read and copied. */
+struct ds_cuda_chunk_settings {
+	uint64_t given_nbytes; /* by the configuration; 0: to be chosen */
+	uint64_t usual_nbytes; /* what is chosen without a measurement */
+	uint64_t most_nbytes;  /* that may be chosen */
+	bool is_measured;
+};
+
 struct ds_cuda_settings {
 	const char *library; /* NULL: the usual one */
 	int device;
 	enum ds_cuda_decode decode;
 	const void *image; /* of the kernels; NULL: there is none */
 	uint32_t kind;	   /* of locations in the device's memory */
+	struct ds_cuda_chunk_settings chunk;
+};
+
+enum ds_cuda_chunk_origin {
+	DS_CUDA_CHUNK_GIVEN,
+	DS_CUDA_CHUNK_MEASURED,
+	DS_CUDA_CHUNK_USUAL,
+};
+
+struct ds_cuda_chunk {
+	enum ds_cuda_chunk_origin origin;
+	uint64_t nbytes;
+	uint64_t measured_ns; /* what that took */
+	char why[192];	      /* for people */
 };
 
 /* What is known of the way from storage to the device without host memory; for the backend to look up. */
@@ -79,6 +101,8 @@ void ds_cuda_set_peer(struct ds_device *d, const struct ds_cuda_peer *peer);
 const struct ds_cuda_peer *ds_cuda_peer(struct ds_device *d);
 /* For the log, as information. */
 void ds_cuda_note(struct ds_device *d, const char *message);
+/* Once the backend is there. */
+const struct ds_cuda_chunk *ds_cuda_chunk(struct ds_device *d);
 ds_result ds_cuda_alloc(struct ds_device *d, uint64_t nbytes, uint64_t *address);
 ds_result ds_cuda_free(struct ds_device *d, uint64_t address);
 ds_result ds_cuda_read(struct ds_device *d, void *to, uint64_t from, uint64_t nbytes);

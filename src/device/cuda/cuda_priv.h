@@ -10,6 +10,7 @@
  *
  *	device.c    finding and making the device; staging memory; targets
  *	transfer.c  lanes, batches, the thread
+ *	chunk.c     the size of the pieces, measured
  *	decode.c    the kernels: tiles and checksums
  *	memory.c    what programs without CUDA of their own need
  */
@@ -121,6 +122,10 @@ struct cuda_device {
 	pthread_t thread;
 	bool has_thread;
 	struct cuda_decoder decoder;
+	struct ds_cuda_chunk chunk; /* constant once the backend is there */
+	pthread_t chunk_thread;	    /* measures it, while the backend is made */
+	bool has_chunk_thread;
+	cuda_result chunk_code; /* why the measurement failed */
 
 	pthread_mutex_t lock; /* guards all below, and the lanes */
 	pthread_cond_t wake;
@@ -150,6 +155,12 @@ __attribute__((format(printf, 5, 6))) void ds_cuda_log(struct cuda_device *d, in
 ds_result ds_cuda_attach(struct ds_device *base, const struct ds_device_env *env);
 void ds_cuda_detach(struct ds_device *base);
 void ds_cuda_start(struct ds_device *base, struct ds_device_op *list);
+
+/* chunk.c */
+/* Begins to choose, once there are streams; a device's chunk_nbytes(); and that nobody measures any more. */
+void ds_cuda_chunk_begin(struct cuda_device *d);
+uint64_t ds_cuda_chunk_nbytes(struct ds_device *base);
+void ds_cuda_chunk_end(struct cuda_device *d);
 
 /* decode.c */
 void ds_cuda_decoder_init(struct cuda_device *d);

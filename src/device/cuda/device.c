@@ -362,6 +362,7 @@ static const struct ds_device_ops cuda_ops = {
 	.staging_unmap = cuda_staging_unmap,
 	.attach = ds_cuda_attach,
 	.detach = ds_cuda_detach,
+	.chunk_nbytes = ds_cuda_chunk_nbytes,
 	.resolve = cuda_resolve,
 	.start = ds_cuda_start,
 	.decode_eta_ns = ds_cuda_decode_eta_ns,
@@ -380,6 +381,11 @@ const struct ds_cuda_info *ds_cuda_info(struct ds_device *d)
 int ds_cuda_number(struct ds_device *d)
 {
 	return cuda_device_of(d)->set.device;
+}
+
+const struct ds_cuda_chunk *ds_cuda_chunk(struct ds_device *d)
+{
+	return &cuda_device_of(d)->chunk;
 }
 
 void ds_cuda_set_peer(struct ds_device *d, const struct ds_cuda_peer *peer)

@@ -52,6 +52,7 @@ static const struct {
 	FUNCTION(event_destroy, "cuEventDestroy_v2"),
 	FUNCTION(event_record, "cuEventRecord"),
 	FUNCTION(event_query, "cuEventQuery"),
+	FUNCTION(event_elapsed, "cuEventElapsedTime"),
 	FUNCTION(module_load, "cuModuleLoadData"),
 	FUNCTION(module_unload, "cuModuleUnload"),
 	FUNCTION(module_function, "cuModuleGetFunction"),

@@ -82,6 +82,7 @@ struct cuda_driver {
 	cuda_result (*event_destroy)(cuda_event event);
 	cuda_result (*event_record)(cuda_event event, cuda_stream stream);
 	cuda_result (*event_query)(cuda_event event);
+	cuda_result (*event_elapsed)(float *ms, cuda_event begin, cuda_event end);
 	cuda_result (*module_load)(cuda_module *module, const void *image);
 	cuda_result (*module_unload)(cuda_module module);
 	cuda_result (*module_function)(cuda_function *function, cuda_module module,

@@ -355,6 +355,7 @@ void ds_cuda_detach(struct ds_device *base)
 {
 	struct cuda_device *d = cuda_device_of(base);
 
+	ds_cuda_chunk_end(d);
 	stop_thread(d);
 	if (ds_cuda_enter(d))
 		return;
@@ -402,5 +403,7 @@ ds_result ds_cuda_attach(struct ds_device *base, const struct ds_device_env *env
 	d->has_thread = !ret;
 	if (ret)
 		ds_cuda_detach(base);
+	else
+		ds_cuda_chunk_begin(d);
 	return ret;
 }
