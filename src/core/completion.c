@@ -15,6 +15,9 @@
 #include "base/copy_struct.h"
 #include "core/queue.h"
 
+/* Requests that are published together: what a ring has reaped at once. */
+#define MAX_BATCH 64
+
 static uint32_t path_of(struct ds_slot *s)
 {
 	uint64_t read = atomic_load_explicit(&s->bytes_read, memory_order_relaxed);
@@ -144,14 +147,23 @@ static void reset_event(struct ds_queue *q)
 		set_event(q);
 }
 
-static void push_done(struct ds_queue *q, struct ds_slot *s)
+/* Ended requests of one queue, linked by `next`, the newest first. */
+struct ended {
+	struct ds_queue *q;
+	struct ds_slot *newest;
+	struct ds_slot *oldest;
+	uint32_t nr;
+	uint32_t nr_submitted;
+};
+
+static void push_done(struct ds_queue *q, const struct ended *e)
 {
 	struct ds_slot *top = atomic_load_explicit(&q->done, memory_order_relaxed);
 
 	do {
-		s->next = top;
-	} while (!atomic_compare_exchange_weak_explicit(&q->done, &top, s, memory_order_release,
-							memory_order_relaxed));
+		e->oldest->next = top;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&q->done, &top, e->newest, memory_order_release, memory_order_relaxed));
 }
 
 void ds_queue_uncount_in_flight(struct ds_queue *q)
@@ -163,9 +175,10 @@ void ds_queue_wake_all(struct ds_queue *q)
 {
 	if (atomic_load(&q->wake_at) == DS_NO_WAKE)
 		return;
+	/* A waiter that has looked is asleep by now; broadcast unlocked, or it wakes up to a taken lock. */
 	pthread_mutex_lock(&q->wait_lock);
-	pthread_cond_broadcast(&q->changed);
 	pthread_mutex_unlock(&q->wait_lock);
+	pthread_cond_broadcast(&q->changed);
 }
 
 /* Who waits, if what they wait for is there. */
@@ -178,30 +191,54 @@ static void wake_waiters(struct ds_queue *q)
 		ds_queue_wake_all(q);
 }
 
-/* The queue whose waiters this thread has still to wake; it keeps the queue alive. */
+static void publish(const struct ended *e)
+{
+	struct ds_queue *q = e->q;
+	bool keep = !(q->flags & DS_QUEUE_NO_RESULTS);
+	struct ds_slot *s, *next;
+
+	/*
+	 * is_published and the counts are sequentially consistent, and partner of ds_queue_sleep(): it
+	 * writes wake_at and then reads them, here they are written and wake_at is read.
+	 * nr_done goes up before the push, so that a taker never counts below zero.
+	 */
+	for (s = e->newest; s; s = s->next) {
+		atomic_store(&s->is_published, true);
+		/* The list's own hold is left: once the result is taken, the slot is free. */
+		if (keep)
+			ds_slot_put(s);
+	}
+	if (keep) {
+		atomic_fetch_add(&q->nr_done, e->nr);
+		push_done(q, e);
+		set_event(q);
+	}
+	if (atomic_fetch_sub(&q->unended, e->nr) == e->nr)
+		ds_queue_space_freed(q); /* who waits for space may have to give up now */
+	if (e->nr_submitted)
+		atomic_fetch_sub(&q->in_flight, e->nr_submitted);
+	/* What is in the list may be taken and used again from the push on. */
+	for (s = keep ? NULL : e->newest; s; s = next) {
+		next = s->next;
+		ds_slot_put(s);
+	}
+	wake_waiters(q);
+	ds_queue_drop_live(q, e->nr);
+}
+
+/* What this thread has still to publish; the requests keep the queue alive. */
 static _Thread_local struct {
 	bool is_open;
-	struct ds_queue *q;
+	struct ended ended;
 } batch;
 
 static void flush_batch(void)
 {
-	struct ds_queue *q = batch.q;
+	struct ended e = batch.ended;
 
-	batch.q = NULL;
-	if (!q)
-		return;
-	wake_waiters(q);
-	ds_queue_drop_live(q, 1);
-}
-
-static void defer_wake(struct ds_queue *q)
-{
-	if (batch.q == q)
-		return;
-	flush_batch();
-	atomic_fetch_add_explicit(&q->live, 1, memory_order_relaxed);
-	batch.q = q;
+	batch.ended.nr = 0;
+	if (e.nr)
+		publish(&e);
 }
 
 void ds_publish_batch_begin(void)
@@ -217,35 +254,18 @@ void ds_publish_batch_end(void)
 
 void ds_queue_publish(struct ds_slot *s)
 {
-	struct ds_queue *q = s->queue;
-	bool keep = !(q->flags & DS_QUEUE_NO_RESULTS);
-	bool was_submitted = s->completion.submit_ns != 0;
+	struct ended *e = &batch.ended;
 
-	atomic_store(&s->is_published, true);
-	/*
-	 * The counts are sequentially consistent, and partner of ds_queue_sleep(): it
-	 * writes wake_at and then reads them, here they are written and wake_at is read.
-	 * nr_done goes up before the push, so that a taker never counts below zero.
-	 */
-	if (keep) {
-		/* The list's own hold is left: once the result is taken, the slot is free. */
-		ds_slot_put(s);
-		atomic_fetch_add(&q->nr_done, 1);
-		push_done(q, s);
-		set_event(q);
-	}
-	if (atomic_fetch_sub(&q->unended, 1) == 1)
-		ds_queue_space_freed(q); /* who waits for space may have to give up now */
-	if (was_submitted)
-		ds_queue_uncount_in_flight(q);
-	/* s may be taken and used again from here on. */
-	if (!keep)
-		ds_slot_put(s);
-	if (batch.is_open)
-		defer_wake(q);
-	else
-		wake_waiters(q);
-	ds_queue_drop_live(q, 1);
+	if (e->nr && e->q != s->queue)
+		flush_batch();
+	if (!e->nr)
+		*e = (struct ended){ .q = s->queue, .oldest = s };
+	s->next = e->nr ? e->newest : NULL;
+	e->newest = s;
+	e->nr++;
+	e->nr_submitted += s->completion.submit_ns != 0;
+	if (!batch.is_open || e->nr == MAX_BATCH)
+		flush_batch();
 }
 
 /* ------------------------------------------------------------------ taking */

@@ -47,7 +47,7 @@ static void free_ops(struct ds_op *op)
 	pthread_mutex_lock(&pl->lock);
 	for (; op; op = op->next) {
 		if (op->cold_span != DS_COLD_NO_SPAN)
-			ds_cold_done(pl, op->cold_span, now);
+			ds_cold_done(pl, op->cold_span, op->all_nbytes, now);
 		op->is_out = false;
 		ds_list_push_back(&pl->free_ops, &op->link);
 		pl->ops_in_flight--;

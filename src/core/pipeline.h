@@ -44,36 +44,31 @@
 /* The largest head of a stream of units: GDeflate's 65535 tiles. */
 #define DS_STREAM_HEAD_NBYTES DS_CODEC_MAX_HEAD_NBYTES
 
-/* What an operation of a stream that is not cached belongs to. */
-enum ds_cold_span {
-	DS_COLD_NO_SPAN = -1,
-	DS_COLD_EVEN_TURN,
-	DS_COLD_ODD_TURN,
-	DS_COLD_TRY_DIRECT,
-	DS_COLD_TRY_BUFFERED,
-	DS_COLD_SPANS,
-};
+/* Of an operation that no choice was made for. */
+#define DS_COLD_NO_SPAN 0u
 
 /* See cold_choice.c. All zero is a valid start. */
 struct ds_cold_choice {
-	bool has_begun;
-	enum ds_cold_span span; /* of the operations that are made now */
-	uint64_t left_nbytes;	/* of it */
-	unsigned nr_turns;
-	bool is_buffered;		 /* this turn */
-	uint64_t turn_nbytes;		 /* its length; 0 before the first decision */
-	uint64_t last_ns;		 /* the last operation of any span was done */
-	unsigned nr_open[DS_COLD_SPANS]; /* operations under way */
-	/* The tries of this time. */
-	bool is_undecided;
-	uint64_t begin_ns;		 /* what was made before them is done; 0: it is not */
-	uint64_t end_ns[DS_COLD_SPANS];	 /* 0: has not ended */
-	uint64_t idle_ns[DS_COLD_SPANS]; /* the caller wanted nothing */
+	uint32_t span; /* of the operations that are made now; 0 before the first */
+	bool is_buffered;
+	bool is_try;
+	uint64_t turn_nbytes;  /* the last turn's length; 0 before the first decision */
+	uint64_t left_nbytes;  /* of the turn */
+	unsigned nr_open;      /* operations under way, of any span */
+	unsigned nr_open_here; /* of this span */
+	uint64_t last_ns;      /* one was done */
+	/* What has been measured of this span, while only its own operations were under way. */
+	bool is_measuring;
+	bool is_measured; /* once at least */
+	uint64_t begin_ns;
+	uint64_t idle_ns; /* the caller wanted nothing */
+	uint64_t nbytes;
+	double ns_per_byte[2]; /* lately; direct, buffered */
 };
 
 /* How an operation shall be made. */
 struct ds_cold_pick {
-	enum ds_cold_span span;
+	uint32_t span;
 	bool is_buffered;
 };
 
@@ -92,7 +87,7 @@ struct ds_op {
 	uint32_t done_nbytes;
 	uint32_t retries;
 	bool is_head; /* reads the head of a stream */
-	enum ds_cold_span cold_span;
+	uint32_t cold_span;
 };
 
 enum ds_window_kind {
@@ -266,9 +261,10 @@ enum ds_issue ds_issue_next(struct ds_pipeline *pl, struct ds_slot *s, struct ds
 /* How to read bytes of a file whose way is ours to choose. */
 struct ds_cold_pick ds_cold_choose(struct ds_pipeline *pl, struct ds_slot *s, uint64_t offset,
 				   uint64_t nbytes);
-/* An operation of a span was made, and is done. */
-void ds_cold_start(struct ds_pipeline *pl, enum ds_cold_span span, uint64_t now_ns);
-void ds_cold_done(struct ds_pipeline *pl, enum ds_cold_span span, uint64_t now_ns);
+/* An operation of a span was made. */
+void ds_cold_start(struct ds_pipeline *pl, uint32_t span, uint64_t now_ns);
+/* And is done. */
+void ds_cold_done(struct ds_pipeline *pl, uint32_t span, uint64_t nbytes, uint64_t now_ns);
 
 /* io_done.c */
 

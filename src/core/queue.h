@@ -89,10 +89,7 @@ void ds_queue_drop_live(struct ds_queue *q, uint32_t n);
 void ds_queue_publish(struct ds_slot *s);
 /* One request less in flight; wakes nobody. */
 void ds_queue_uncount_in_flight(struct ds_queue *q);
-/*
- * Between these two, on one thread, waiters are not woken by each published request, but by
- * the last one.
- */
+/* Between these two, on one thread, requests are published some at a time. */
 void ds_publish_batch_begin(void);
 void ds_publish_batch_end(void);
 /* Wakes everybody who waits on the queue. */

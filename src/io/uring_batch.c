@@ -6,8 +6,12 @@
 
 #include "base/util.h"
 
-#define SMALL_PART     8
-#define LARGE_PART     2
+#define SMALL_PART     3
+#define LARGE_PART     3
+/* At least so many: the first completion of a burst does not come alone. */
+#define LEAST_BATCH    2
+/* By how much of itself the level falls in each wait that does not fill it. */
+#define LEVEL_FALL     32
 /* A spell is at least so long, and turns over everything in flight so often. */
 #define SPELL_NS       2000000
 #define SPELL_TURNS    4
@@ -17,13 +21,21 @@
 /* How long a choice holds. */
 #define CHOSEN_NS      UINT64_C(3000000000)
 /* The large batch may deliver so much less, in 64ths, for the CPU time that it saves. */
-#define ACCEPTED_64THS 1
+#define ACCEPTED_64THS 3
 
-unsigned ds_uring_batch_size(const struct ds_uring_batch *b, unsigned in_flight)
+unsigned ds_uring_batch_size(struct ds_uring_batch *b, unsigned in_flight)
 {
+	unsigned part = b->now == DS_URING_BATCH_LARGE ? LARGE_PART : SMALL_PART;
+	unsigned low;
+
+	if (in_flight >= b->level)
+		b->level = in_flight;
+	else
+		b->level -= (b->level + LEVEL_FALL - 1) / LEVEL_FALL;
 	if (in_flight < DS_URING_LOADED_OPS)
 		return 1;
-	return in_flight / (b->now == DS_URING_BATCH_LARGE ? LARGE_PART : SMALL_PART);
+	low = b->level - b->level / part;
+	return in_flight >= low + LEAST_BATCH ? in_flight - low : LEAST_BATCH;
 }
 
 static bool is_large_as_good(const struct ds_uring_batch *b)

@@ -2,6 +2,10 @@
 /*
  * uring_batch.h: how many completions a loaded ring waits for at once.
  *
+ * It waits until the operations in flight have become fewer by a part of the level, which is what
+ * the ring has lately been filled to. Right after that few are waited for: by then most of
+ * what was reported has come back as new work, and goes to the disk together.
+ *
  * A large batch costs one wake-up, one system call and, on virtual disks, one notification of
  * the host for many operations; but while it is gathered fewer operations are with the disk, and a
  * fast one runs dry. Which it is shows only when trying: both are taken in turn for short
@@ -17,14 +21,15 @@
 #define DS_URING_LOADED_OPS 16u
 
 enum ds_uring_batch_kind {
-	DS_URING_BATCH_SMALL, /* an eighth of what is in flight */
-	DS_URING_BATCH_LARGE, /* a half */
+	DS_URING_BATCH_SMALL, /* an eighth of the level */
+	DS_URING_BATCH_LARGE, /* a third */
 	DS_URING_BATCH_COUNT,
 };
 
 /* Belongs to the worker's thread. All zero is a valid start. */
 struct ds_uring_batch {
 	enum ds_uring_batch_kind now;
+	unsigned level;
 	bool is_chosen;	       /* and not being tried */
 	uint64_t chosen_until; /* ns */
 	uint64_t last_ns;      /* the last wait of a loaded ring ended */
@@ -38,8 +43,8 @@ struct ds_uring_batch {
 	uint64_t spell_nbytes;
 };
 
-/* The completions to wait for. */
-unsigned ds_uring_batch_size(const struct ds_uring_batch *b, unsigned in_flight);
+/* Before each wait: the completions to wait for. */
+unsigned ds_uring_batch_size(struct ds_uring_batch *b, unsigned in_flight);
 
 /* Tells of a wait of a loaded ring that has ended: what was in flight, what completed, when. */
 void ds_uring_batch_done(struct ds_uring_batch *b, unsigned in_flight, unsigned nr_done,

@@ -8,10 +8,10 @@
  * own wait. While the thread is in the kernel and could take more, `wake_at` says for how much: who
  * pushes so much work writes to wake_fd, which the ring always reads.
  *
- * A loaded ring waits for several completions at once, for LOADED_WAIT_NS at most, and is woken for
- * several operations only: single ones it takes along with the next completions, which are
- * near. So a full queue costs one wake-up and one system call for a batch, not for each
- * operation; uring_batch.c chooses its size.
+ * A loaded ring waits for several completions at once, for LOADED_WAIT_NS at most, and is not woken
+ * for new operations: it takes them along with the next completions, which are near. So a full
+ * queue costs one wake-up and one system call for a batch, not for each operation;
+ * uring_batch.c chooses its size.
  */
 #include <errno.h>
 #include <limits.h>
@@ -30,10 +30,13 @@
 #define MAX_REAP       64
 /* Under load, several completions are waited for at once, but not longer than this. */
 #define LOADED_WAIT_NS 1000000
-/* Waiting operations for which a loaded ring is woken. */
-#define LOADED_WAKE    8
-/* Not at all. */
+/* Not woken for any number of waiting operations. */
 #define NEVER	       UINT_MAX
+/*
+ * Direct operations that are submitted together: the disk begins with the first ones meanwhile, and what
+ * begins together completes together, so that larger bursts would find the disk idle in between.
+ */
+#define PIECE	       8
 
 #ifndef IORING_SETUP_SUBMIT_ALL
 #define IORING_SETUP_SUBMIT_ALL (1U << 7)
@@ -133,6 +136,8 @@ static int make_ring(struct uring_worker *w)
 		err = io_uring_queue_init_params(entries, &w->ring, &params);
 		if (!err)
 			w->has_timeout = params.features & IORING_FEAT_EXT_ARG;
+		if (!err)
+			io_uring_register_ring_fd(&w->ring);
 	}
 	return err;
 }
@@ -270,6 +275,12 @@ static void prepare(struct uring_worker *w, struct io_uring_sqe *sqe, struct ds_
 
 /* ---------------------------------------------------------------- the loop */
 
+/* With so many in flight completions are near, and several are waited for. */
+static bool is_loaded(const struct uring_worker *w, unsigned in_flight)
+{
+	return w->has_timeout && in_flight >= DS_URING_LOADED_OPS;
+}
+
 /* Takes commands, and operations that the budget allows. Returns the operations. */
 static struct ds_io_op *take(struct uring_worker *w, struct uring_command **commands, bool *stop)
 {
@@ -296,7 +307,7 @@ static struct ds_io_op *take(struct uring_worker *w, struct uring_command **comm
 	}
 	*tail = NULL;
 	/* What is pushed from here on wakes us, unless we could not take it anyway. */
-	w->wake_at = w->first ? NEVER : nr < DS_URING_LOADED_OPS ? 1 : LOADED_WAKE;
+	w->wake_at = w->first || is_loaded(w, nr) ? NEVER : 1;
 	*stop = w->is_stopping;
 	pthread_mutex_unlock(&w->lock);
 	return first;
@@ -315,6 +326,8 @@ static void submit_all(struct uring_worker *w, struct ds_io_op *op)
 		while (!(sqe = io_uring_get_sqe(&w->ring)))
 			io_uring_submit(&w->ring);
 		prepare(w, sqe, op);
+		if (op->is_direct && io_uring_sq_ready(&w->ring) >= PIECE)
+			io_uring_submit(&w->ring);
 	}
 }
 
@@ -325,7 +338,7 @@ static void enter(struct uring_worker *w)
 	unsigned nr = ds_uring_batch_size(&w->batch, w->in_flight);
 
 	/* Errors (a signal, no memory just now) leave everything where it is: come again. */
-	if (w->has_timeout && nr > 1)
+	if (is_loaded(w, w->in_flight))
 		io_uring_submit_and_wait_timeout(&w->ring, &cqe, nr, &ts, NULL);
 	else
 		io_uring_submit_and_wait(&w->ring, 1);

@@ -103,6 +103,7 @@ static void empties_in_large_batches(void **state)
 	REQUIRE(r.batch.is_chosen);
 }
 
+/* The wait that brings what is in flight to a part below the level, or the least batch. */
 static void sizes(void **state)
 {
 	struct ds_uring_batch b = { .now = DS_URING_BATCH_SMALL };
@@ -112,16 +113,33 @@ static void sizes(void **state)
 	REQUIRE_CMP(ds_uring_batch_size(&b, 15), ==, 1);
 	REQUIRE_CMP(ds_uring_batch_size(&b, 16), ==, 2);
 	REQUIRE_CMP(ds_uring_batch_size(&b, 64), ==, 8);
-	b.now = DS_URING_BATCH_LARGE;
+	REQUIRE_CMP(ds_uring_batch_size(&b, 56), ==, 2);
+	b = (struct ds_uring_batch){ .now = DS_URING_BATCH_LARGE };
 	REQUIRE_CMP(ds_uring_batch_size(&b, 15), ==, 1);
-	REQUIRE_CMP(ds_uring_batch_size(&b, 16), ==, 8);
-	REQUIRE_CMP(ds_uring_batch_size(&b, 64), ==, 32);
+	REQUIRE_CMP(ds_uring_batch_size(&b, 18), ==, 6);
+	REQUIRE_CMP(ds_uring_batch_size(&b, 64), ==, 21);
+	REQUIRE_CMP(ds_uring_batch_size(&b, 43), ==, 2);
+}
+
+static void forgets_a_level_that_is_gone(void **state)
+{
+	struct ds_uring_batch b = { .now = DS_URING_BATCH_LARGE };
+
+	(void)state;
+	ds_uring_batch_size(&b, 256);
+	for (unsigned i = 0; i < 100; i++)
+		ds_uring_batch_size(&b, 30);
+	REQUIRE_CMP(ds_uring_batch_size(&b, 30), ==, 10);
+	for (unsigned i = 0; i < 100; i++)
+		ds_uring_batch_size(&b, 0);
+	REQUIRE_CMP(b.level, ==, 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes),
+		cmocka_unit_test(forgets_a_level_that_is_gone),
 		cmocka_unit_test(gathers_where_it_costs_nothing),
 		cmocka_unit_test(keeps_fast_disks_busy),
 		cmocka_unit_test(notices_changes),
