@@ -89,7 +89,7 @@ struct uring_worker {
 	bool has_fixed_files;
 	unsigned in_flight;
 	uint64_t bytes_in_flight;
-	struct ds_uring_batch batch;
+	unsigned level; /* see uring_batch.h */
 	struct uring_region regions[DS_URING_BUFFERS];
 	unsigned nr_regions; /* slots above are empty */
 };

@@ -21,7 +21,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/thread.h"
 #include "base/util.h"
 #include "io/page_cache.h"
@@ -335,7 +334,7 @@ static void enter(struct uring_worker *w)
 {
 	struct __kernel_timespec ts = { .tv_nsec = LOADED_WAIT_NS };
 	struct io_uring_cqe *cqe;
-	unsigned nr = ds_uring_batch_size(&w->batch, w->in_flight);
+	unsigned nr = ds_uring_batch_size(&w->level, w->in_flight);
 
 	/* Errors (a signal, no memory just now) leave everything where it is: come again. */
 	if (is_loaded(w, w->in_flight))
@@ -391,18 +390,12 @@ static void report(struct uring_worker *w, const struct reaped *done, unsigned n
 
 static void wait_and_report(struct uring_worker *w)
 {
-	unsigned in_flight = w->in_flight, nr, nr_done = 0;
-	uint64_t before = w->bytes_in_flight;
 	struct reaped done[MAX_REAP];
+	unsigned nr;
 
 	enter(w);
-	while ((nr = reap(w, done))) {
+	while ((nr = reap(w, done)))
 		report(w, done, nr);
-		nr_done += nr;
-	}
-	if (in_flight >= DS_URING_LOADED_OPS)
-		ds_uring_batch_done(&w->batch, in_flight, nr_done, before - w->bytes_in_flight,
-				    ds_now_ns());
 }
 
 static void loop(struct uring_worker *w)

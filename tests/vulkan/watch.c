@@ -188,16 +188,18 @@ static void keep_libraries(void)
 /* ------------------------------------------------------- driver decode */
 
 /*
- * The device does not know the extension, so nothing of it gets there: neither structs nor names nor the
- * command.
+ * Simulated, where watch.has_driver_decode says so: then nothing of the extension gets to the device,
+ * neither structs nor names nor the command. A device that has it itself is left alone otherwise.
  */
 static bool get_driver_properties(VkPhysicalDeviceProperties2 *out)
 {
 	VkPhysicalDeviceMemoryDecompressionPropertiesNV *p = out->pNext;
 
-	if (!p || p->sType != VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_DECOMPRESSION_PROPERTIES_NV)
+	if (!p ||
+	    p->sType != VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_DECOMPRESSION_PROPERTIES_NV ||
+	    !atomic_load(&watch.has_driver_decode))
 		return false;
-	REQUIRE(atomic_load(&watch.has_driver_decode) && !p->pNext);
+	REQUIRE(!p->pNext);
 	p->decompressionMethods = atomic_load(&watch.lacks_gdeflate)
 					  ? 0
 					  : VK_MEMORY_DECOMPRESSION_METHOD_GDEFLATE_1_0_BIT_NV;
@@ -210,11 +212,12 @@ static VKAPI_ATTR void VKAPI_CALL get_features(VkPhysicalDevice physical,
 {
 	VkPhysicalDeviceMemoryDecompressionFeaturesNV *f = out->pNext;
 
-	if (!f || f->sType != VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_DECOMPRESSION_FEATURES_NV) {
+	if (!f || f->sType != VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_DECOMPRESSION_FEATURES_NV ||
+	    !atomic_load(&watch.has_driver_decode)) {
 		next.GetPhysicalDeviceFeatures2(physical, out);
 		return;
 	}
-	REQUIRE(atomic_load(&watch.has_driver_decode) && !f->pNext);
+	REQUIRE(!f->pNext);
 	f->memoryDecompression = VK_TRUE;
 }
 
@@ -267,7 +270,7 @@ static void strip(struct stripped *s, const VkDeviceCreateInfo *info)
 	REQUIRE(has_feature == has_name);
 	if (!has_feature)
 		return;
-	REQUIRE(own->memoryDecompression && atomic_load(&watch.has_driver_decode));
+	REQUIRE(own->memoryDecompression);
 	s->features.pNext = own->pNext;
 	atomic_fetch_add(&watch.driver_devices, 1);
 }
@@ -605,7 +608,9 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
 	struct stripped s;
 	VkResult result;
 
-	strip(&s, info);
+	s.info = *info;
+	if (atomic_load(&watch.has_driver_decode))
+		strip(&s, info);
 	result = shows_families ? create_with_one_queue(physical, &s.info, out)
 				: next.CreateDevice(physical, &s.info, alloc, out);
 	if (result)
