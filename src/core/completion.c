@@ -256,7 +256,8 @@ void ds_queue_publish(struct ds_slot *s)
 {
 	struct ended *e = &batch.ended;
 
-	if (e->nr && e->q != s->queue)
+	/* Not with s itself: its pipeline has still to let go of it, or the slot is not free once taken. */
+	if (e->nr == MAX_BATCH || (e->nr && e->q != s->queue))
 		flush_batch();
 	if (!e->nr)
 		*e = (struct ended){ .q = s->queue, .oldest = s };
@@ -264,7 +265,7 @@ void ds_queue_publish(struct ds_slot *s)
 	e->newest = s;
 	e->nr++;
 	e->nr_submitted += s->completion.submit_ns != 0;
-	if (!batch.is_open || e->nr == MAX_BATCH)
+	if (!batch.is_open)
 		flush_batch();
 }
 
