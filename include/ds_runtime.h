@@ -39,7 +39,8 @@
  *  - Callbacks run on one thread of the backend, one at a time, with no lock
  *    held. They may call every function, except that those that would have to
  *    wait for another callback return DS_ERR_WOULD_DEADLOCK.
- *  - There is no process-wide state.
+ *  - There is no process-wide state, but for what was measured of a device once
+ *    (ds_runtime_gds.h), which later backends are told.
  */
 #ifndef DS_RUNTIME_H
 #define DS_RUNTIME_H
