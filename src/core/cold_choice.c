@@ -76,7 +76,7 @@ static void begin_turn(struct ds_cold_choice *c, bool is_buffered)
 		c->is_try = false;
 }
 
-/* Has been there before an operation is made that is not cached: only there ways can change. */
+/* Before an operation is made that is not cached: the way changes nowhere else. */
 static void change(struct ds_cold_choice *c)
 {
 	if (c->span == DS_COLD_NO_SPAN)

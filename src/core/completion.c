@@ -166,11 +166,6 @@ static void push_done(struct ds_queue *q, const struct ended *e)
 		&q->done, &top, e->newest, memory_order_release, memory_order_relaxed));
 }
 
-void ds_queue_uncount_in_flight(struct ds_queue *q)
-{
-	atomic_fetch_sub(&q->in_flight, 1);
-}
-
 void ds_queue_wake_all(struct ds_queue *q)
 {
 	if (atomic_load(&q->wake_at) == DS_NO_WAKE)

@@ -502,7 +502,7 @@ static uint64_t take_pending(struct ds_queue *q, struct ds_list *submitted, stru
 			ds_list_push_back(submitted, &s->link);
 			(*nr)++;
 		} else {
-			ds_queue_uncount_in_flight(q);
+			atomic_fetch_sub(&q->in_flight, 1); /* see drop_slots() */
 			ds_list_push_back(dropped, &s->link);
 		}
 	}

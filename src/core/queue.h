@@ -87,8 +87,6 @@ void ds_queue_drop_live(struct ds_queue *q, uint32_t n);
 
 /* Makes an ended request's result visible, and wakes who waits. Drops the publisher's hold. */
 void ds_queue_publish(struct ds_slot *s);
-/* One request less in flight; wakes nobody. */
-void ds_queue_uncount_in_flight(struct ds_queue *q);
 /* Between these two, on one thread, requests are published some at a time. */
 void ds_publish_batch_begin(void);
 void ds_publish_batch_end(void);

@@ -129,7 +129,6 @@ static void unlink_op(struct uring_worker *w, struct ds_io_op *op)
 		op->next->prev = op->prev;
 	else
 		w->last = op->prev;
-	w->nr_waiting--;
 }
 
 static bool uring_cancel(struct ds_io_engine *base, struct ds_io_op *op)

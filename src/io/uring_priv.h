@@ -73,9 +73,8 @@ struct uring_worker {
 	struct ds_io_op *last;
 	struct uring_command *commands; /* in order */
 	struct uring_command *last_command;
-	/* Waiting operations at which the thread, inside the kernel, is woken through wake_fd. */
-	unsigned wake_at;
-	unsigned nr_waiting; /* operations in the list */
+	/* The thread is, or will be, inside the kernel, and new operations wake it through wake_fd. */
+	bool wants_wake;
 	bool is_made;
 	int make_err;
 	bool is_stopping;

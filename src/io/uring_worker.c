@@ -5,8 +5,8 @@
  * A round: take what the budget allows from the queue, submit it and wait for
  * completions in one system call, report all that are there. The ring is made with
  * DEFER_TASKRUN where the kernel has it, so completions are worked off only inside our
- * own wait. While the thread is in the kernel and could take more, `wake_at` says for how much: who
- * pushes so much work writes to wake_fd, which the ring always reads.
+ * own wait. While the thread is in the kernel and could take more, `wants_wake` says so: who pushes
+ * work then writes to wake_fd, which the ring always reads.
  *
  * A loaded ring waits for several completions at once, for LOADED_WAIT_NS at most, and is not woken
  * for new operations: it takes them along with the next completions, which are near. So a full
@@ -14,7 +14,6 @@
  * uring_batch.c chooses its size.
  */
 #include <errno.h>
-#include <limits.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +28,6 @@
 #define MAX_REAP       64
 /* Under load, several completions are waited for at once, but not longer than this. */
 #define LOADED_WAIT_NS 1000000
-/* Not woken for any number of waiting operations. */
-#define NEVER	       UINT_MAX
 /*
  * Direct operations that are submitted together: the disk begins with the first ones meanwhile, and what
  * begins together completes together, so that larger bursts would find the disk idle in between.
@@ -83,7 +80,6 @@ static void append(struct uring_worker *w, struct ds_io_op *op)
 	else
 		w->first = op;
 	w->last = op;
-	w->nr_waiting++;
 	/* Pairs with the acquire in uring_cancel(), which looks again under the lock. */
 	atomic_store_explicit(&op->engine_data, w->index * 2 + DS_URING_WAITING,
 			      memory_order_release);
@@ -99,9 +95,8 @@ void ds_uring_worker_push(struct uring_worker *w, struct ds_io_op *list)
 		next = list->next;
 		append(w, list);
 	}
-	needs_wake = w->nr_waiting >= w->wake_at;
-	if (needs_wake)
-		w->wake_at = NEVER;
+	needs_wake = w->wants_wake;
+	w->wants_wake = false;
 	pthread_mutex_unlock(&w->lock);
 	if (needs_wake)
 		wake(w);
@@ -133,10 +128,11 @@ static int make_ring(struct uring_worker *w)
 		struct io_uring_params params = { .flags = ring_flags[i] };
 
 		err = io_uring_queue_init_params(entries, &w->ring, &params);
-		if (!err)
-			w->has_timeout = params.features & IORING_FEAT_EXT_ARG;
-		if (!err)
-			io_uring_register_ring_fd(&w->ring);
+		if (err)
+			continue;
+		w->has_timeout = params.features & IORING_FEAT_EXT_ARG;
+		/* Spares each call a reference to the ring; older kernels do without. */
+		io_uring_register_ring_fd(&w->ring);
 	}
 	return err;
 }
@@ -300,13 +296,12 @@ static struct ds_io_op *take(struct uring_worker *w, struct uring_command **comm
 		atomic_store_explicit(&op->engine_data, 0, memory_order_relaxed);
 		*tail = op;
 		tail = &op->next;
-		w->nr_waiting--;
 		nr++;
 		bytes += op->nbytes;
 	}
 	*tail = NULL;
 	/* What is pushed from here on wakes us, unless we could not take it anyway. */
-	w->wake_at = w->first || is_loaded(w, nr) ? NEVER : 1;
+	w->wants_wake = !w->first && !is_loaded(w, nr);
 	*stop = w->is_stopping;
 	pthread_mutex_unlock(&w->lock);
 	return first;
