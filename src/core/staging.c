@@ -3,16 +3,16 @@
 #include "core/staging.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
+#include "base/pages.h"
 #include "base/util.h"
 
 static ds_result map(struct ds_device *d, size_t nbytes, void **base)
 {
 	if (d->ops->staging_map)
 		return d->ops->staging_map(d, nbytes, base);
-	*base = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return *base == MAP_FAILED ? DS_ERR_NO_MEMORY : DS_OK;
+	*base = ds_pages_map(nbytes);
+	return *base ? DS_OK : DS_ERR_NO_MEMORY;
 }
 
 ds_result ds_staging_init(struct ds_staging *st, struct ds_device *device, size_t nbytes)
@@ -40,7 +40,7 @@ void ds_staging_fini(struct ds_staging *st)
 	if (st->device->ops->staging_unmap)
 		st->device->ops->staging_unmap(st->device, st->base, st->nbytes);
 	else
-		munmap(st->base, st->nbytes);
+		ds_pages_unmap(st->base, st->nbytes);
 	ds_arena_fini(&st->arena);
 }
 

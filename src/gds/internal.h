@@ -28,6 +28,7 @@
 
 #include "base/clock.h"
 #include "base/copy_struct.h"
+#include "base/pages.h"
 #include "base/util.h"
 #include "ds_runtime_gds.h"
 

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "ds_runtime_uring.h"
 #include "gds/internal.h"
@@ -66,7 +65,7 @@ static void free_spaces(struct ds_gds *g)
 		ds_queue_destroy(w->queue);
 		for (unsigned i = 0; i < 2; i++) {
 			if (w->buffers[i])
-				munmap(w->buffers[i], w->buffer_nbytes);
+				ds_pages_unmap(w->buffers[i], w->buffer_nbytes);
 		}
 		free(w);
 	}

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -202,22 +201,18 @@ static ds_result need_buffers(struct ds_workspace *w, size_t nbytes)
 		return DS_OK;
 	for (unsigned i = 0; i < 2; i++) {
 		if (w->buffers[i])
-			munmap(w->buffers[i], w->buffer_nbytes);
+			ds_pages_unmap(w->buffers[i], w->buffer_nbytes);
 		w->buffers[i] = NULL;
 	}
 	w->buffer_nbytes = 0;
 	for (unsigned i = 0; i < 2; i++) {
-		void *p = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			       -1, 0);
-
-		if (p == MAP_FAILED) {
+		w->buffers[i] = ds_pages_map(nbytes);
+		if (!w->buffers[i]) {
 			if (i)
-				munmap(w->buffers[0], nbytes);
+				ds_pages_unmap(w->buffers[0], nbytes);
 			w->buffers[0] = NULL;
 			return DS_ERR_NO_MEMORY;
 		}
-		madvise(p, nbytes, MADV_HUGEPAGE);
-		w->buffers[i] = p;
 	}
 	w->buffer_nbytes = nbytes;
 	return DS_OK;

@@ -3,27 +3,15 @@
 #include "io/page_cache.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/pages.h"
+
 #ifndef SYS_cachestat
 #define SYS_cachestat 451 /* the same on every architecture */
 #endif
-
-/* Page size; cachestat() counts pages. */
-static uint64_t page_nbytes(void)
-{
-	static _Atomic uint64_t cached;
-	uint64_t n = atomic_load_explicit(&cached, memory_order_relaxed);
-
-	if (!n) {
-		n = (uint64_t)sysconf(_SC_PAGESIZE);
-		atomic_store_explicit(&cached, n, memory_order_relaxed);
-	}
-	return n;
-}
 
 struct cachestat_range {
 	uint64_t off;
@@ -41,7 +29,7 @@ struct cachestat {
 bool ds_page_cache_has(int fd, uint64_t offset, uint64_t nbytes)
 {
 	struct cachestat_range range = { offset, nbytes };
-	uint64_t page = page_nbytes();
+	uint64_t page = ds_page_nbytes(); /* cachestat() counts pages */
 	struct cachestat st;
 
 	if (!nbytes || syscall(SYS_cachestat, fd, &range, &st, 0))

@@ -14,13 +14,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/pages.h"
 #include "base/thread.h"
 #include "base/util.h"
 #include "device/cuda/cuda_priv.h"
 #include "device/host.h"
 
-#define HUGE_PAGE_NBYTES (2u << 20)
-#define MPOL_PREFERRED	 1
+#define MPOL_PREFERRED 1
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -202,27 +202,17 @@ static void prefer_node(void *p, size_t nbytes, int node)
 		return;
 }
 
-/* Huge pages, which are quicker to pin, if there are any; and there already, not at first use. */
+/* Of the device's node; and there already, not at first use. */
 static void *map_pages(size_t nbytes, int node)
 {
-	size_t all = nbytes + HUGE_PAGE_NBYTES;
-	unsigned char *p =
-		mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	unsigned char *begin, *end;
+	void *p = ds_pages_map(nbytes);
 
-	if (p == MAP_FAILED)
+	if (!p)
 		return NULL;
-	begin = p + (ds_align_up((uintptr_t)p, HUGE_PAGE_NBYTES) - (uintptr_t)p);
-	end = begin + ds_align_up(nbytes, 4096);
-	if (begin > p)
-		munmap(p, (size_t)(begin - p));
-	if (end < p + all)
-		munmap(end, (size_t)(p + all - end));
-	prefer_node(begin, nbytes, node);
-	madvise(begin, nbytes, MADV_HUGEPAGE);
-	if (madvise(begin, nbytes, MADV_POPULATE_WRITE))
-		memset(begin, 0, nbytes);
-	return begin;
+	prefer_node(p, nbytes, node);
+	if (madvise(p, nbytes, MADV_POPULATE_WRITE))
+		memset(p, 0, nbytes);
+	return p;
 }
 
 /* By the driver: slower to get, but the only way where memory of others cannot be registered. */
@@ -244,7 +234,7 @@ static ds_result pin_staging(struct cuda_device *d, size_t nbytes, void **base)
 	code = d->driver.host_register(p, nbytes, CUDA_HOST_PORTABLE);
 	d->is_pinned = !code;
 	if (code && !allocate_staging(d, nbytes, base)) {
-		munmap(p, ds_align_up(nbytes, 4096));
+		ds_pages_unmap(p, nbytes);
 		d->is_pinned = true;
 	}
 	ds_cuda_leave(d);
@@ -263,7 +253,7 @@ static ds_result cuda_staging_map(struct ds_device *base, size_t nbytes, void **
 	if (!ret)
 		ret = pin_staging(d, nbytes, &p);
 	if (ret) {
-		munmap(p, ds_align_up(nbytes, 4096));
+		ds_pages_unmap(p, nbytes);
 		return ret;
 	}
 	d->staging = p;
@@ -284,7 +274,7 @@ static void cuda_staging_unmap(struct ds_device *base, void *p, size_t nbytes)
 		ds_cuda_leave(d);
 	}
 	if (!d->is_allocated)
-		munmap(p, ds_align_up(nbytes, 4096));
+		ds_pages_unmap(p, nbytes);
 }
 
 /* ------------------------------------------------------------------ targets */

@@ -4,10 +4,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/pages.h"
 #include "base/util.h"
 #include "device/vulkan/vk.h"
-
-#define HUGE_PAGE (2u << 20)
 
 static uint32_t find_type(const struct ds_vk_device *d, uint32_t allowed,
 			  VkMemoryPropertyFlags flags)
@@ -223,24 +222,12 @@ bool ds_vk_can_import(struct ds_vk_device *d)
 	return ok;
 }
 
-static void *map_pages(size_t nbytes)
-{
-	void *base = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (base == MAP_FAILED)
-		return NULL;
-	/* Fewer entries in the tables of everybody who pins them; refused is no harm. */
-	if (nbytes >= HUGE_PAGE)
-		madvise(base, nbytes, MADV_HUGEPAGE);
-	return base;
-}
-
 ds_result ds_vk_staging_create(struct ds_vk_device *d, size_t nbytes, void **base)
 {
 	ds_result ret;
 
 	if (d->cfg.staging != DS_VULKAN_STAGING_MAPPED) {
-		void *pages = map_pages(nbytes);
+		void *pages = ds_pages_map(nbytes);
 
 		if (!pages)
 			return DS_ERR_NO_MEMORY;
@@ -250,7 +237,7 @@ ds_result ds_vk_staging_create(struct ds_vk_device *d, size_t nbytes, void **bas
 			*base = pages;
 			return DS_OK;
 		}
-		munmap(pages, nbytes);
+		ds_pages_unmap(pages, nbytes);
 		if (d->cfg.staging == DS_VULKAN_STAGING_IMPORTED)
 			return DS_ERR_UNAVAILABLE;
 	}
@@ -264,7 +251,7 @@ void ds_vk_staging_destroy(struct ds_vk_device *d, void *base, size_t nbytes)
 {
 	ds_vk_memory_destroy(d, &d->staging);
 	if (d->staging_is_imported)
-		munmap(base, nbytes);
+		ds_pages_unmap(base, nbytes);
 	d->staging_is_imported = false;
 }
 
