@@ -8,7 +8,7 @@
 #include "core/request.h"
 #include "ds_runtime.h"
 
-/* Constant after opening, but for the reference count, is_direct_refused and the last two. */
+/* Constant after opening, but for the reference count and is_direct_refused. */
 struct ds_file {
 	atomic_uint refs; /* the caller's and one a request */
 	struct ds_backend *be;
@@ -21,9 +21,6 @@ struct ds_file {
 	uint32_t offset_alignment;
 	bool is_writable;
 	atomic_bool is_direct_refused; /* the kernel said EINVAL to an aligned operation */
-	/* Where the last read ended, and how far it and those before it followed one another; guarded by the pipeline's lock. */
-	uint64_t next_offset;
-	uint64_t streak;
 };
 
 void ds_file_ref(struct ds_file *file);

@@ -43,11 +43,11 @@ static void free_ops(struct ds_op *op)
 	bool run;
 
 	for (struct ds_op *o = op; o && !now; o = o->next)
-		now = o->cold_span != DS_COLD_NO_SPAN ? ds_now_ns() : 0;
+		now = o->cold ? ds_now_ns() : 0;
 	pthread_mutex_lock(&pl->lock);
 	for (; op; op = op->next) {
-		if (op->cold_span != DS_COLD_NO_SPAN)
-			ds_cold_done(pl, op->cold_span, op->all_nbytes, now);
+		if (op->cold)
+			ds_cold_done(op->cold, op->cold_span, op->all_nbytes, now);
 		op->is_out = false;
 		ds_list_push_back(&pl->free_ops, &op->link);
 		pl->ops_in_flight--;

@@ -39,7 +39,7 @@ static struct ds_op *make_later_op(struct ds_pipeline *pl, struct ds_slot *s, ui
 	op->slot = s;
 	op->window = NULL;
 	op->is_head = false;
-	op->cold_span = DS_COLD_NO_SPAN;
+	op->cold = NULL;
 	op->retries = 0;
 	op->wanted = nbytes;
 	op->skipped = 0;
@@ -139,19 +139,10 @@ static enum ds_issue issue_straight(struct ds_pipeline *pl, struct ds_slot *s,
 				    struct ds_batch *batch, uint64_t offset, void *memory,
 				    uint64_t nbytes, bool is_direct)
 {
-	struct ds_cold_pick cold = { .span = DS_COLD_NO_SPAN };
-	struct ds_op *op;
-
 	/* Counted until the operation is done: until then the memory is not the caller's. */
 	if (!ds_slot_touch_begin(s))
 		return DS_ISSUE_LAST;
-	if (is_direct && s->io.finds_cached && !s->is_write)
-		cold = ds_cold_choose(pl, s, offset, nbytes);
-	op = make_op(pl, s, batch, offset, memory, (uint32_t)nbytes,
-		     is_direct && !cold.is_buffered);
-	op->cold_span = cold.span;
-	if (cold.span != DS_COLD_NO_SPAN)
-		ds_cold_start(pl, cold.span, ds_now_ns());
+	make_op(pl, s, batch, offset, memory, (uint32_t)nbytes, is_direct);
 	s->issued += nbytes;
 	return more_or_last(s);
 }
@@ -160,11 +151,14 @@ static enum ds_issue issue_staged(struct ds_pipeline *pl, struct ds_slot *s, str
 				  uint64_t nbytes)
 {
 	struct ds_window *w;
+	bool is_aligned;
 
 	if (!s->target.address && pl->staging.in_use >= pl->copy_limit_nbytes)
 		return DS_ISSUE_BLOCKED;
 	nbytes = ds_min_u64(nbytes, pl->window_nbytes - WINDOW_MARGIN);
-	w = ds_window_alloc(pl, s, DS_WINDOW_COPY, nbytes + (has_direct(s) ? WINDOW_MARGIN : 0));
+	is_aligned = !((file_offset(s) | nbytes) & (DS_STAGING_ALIGNMENT - 1));
+	w = ds_window_alloc(pl, s, DS_WINDOW_COPY,
+			    nbytes + (has_direct(s) && !is_aligned ? WINDOW_MARGIN : 0));
 	if (!w)
 		return DS_ISSUE_BLOCKED;
 	w->src_offset = s->issued;
@@ -178,6 +172,38 @@ static bool is_cached(struct ds_pipeline *pl, const struct ds_slot *s, uint64_t 
 		      uint64_t nbytes)
 {
 	return pl->engine->ops->is_cached(pl->engine, s->io.fd, offset, nbytes);
+}
+
+/*
+ * What may go straight with O_DIRECT, where that is not for the caller to say: out of the page cache, or on the
+ * faster way from the disk.
+ */
+static enum ds_issue issue_best(struct ds_pipeline *pl, struct ds_slot *s, struct ds_batch *batch,
+				uint64_t offset, void *memory, uint64_t nbytes)
+{
+	struct ds_cold_choice *c = ds_cold_choice_of(pl, nbytes);
+	const struct ds_io_op *before = batch->last;
+	enum ds_issue issue = DS_ISSUE_BLOCKED;
+	struct ds_op *op;
+
+	if (is_cached(pl, s, offset, nbytes))
+		return issue_straight(pl, s, batch, offset, memory, nbytes, false);
+	if (!ds_cold_is_straight(c)) {
+		issue = issue_staged(pl, s, batch, nbytes);
+		/* Memory of our own will be free soon. That of others may not, and is not needed. */
+		if (issue == DS_ISSUE_BLOCKED && c->nr_open)
+			return issue;
+	}
+	if (issue == DS_ISSUE_BLOCKED)
+		issue = issue_straight(pl, s, batch, offset, memory, nbytes, true);
+	if (batch->last == before)
+		return issue;
+	op = ds_container_of(batch->last, struct ds_op, io);
+	op->io.cached_fd = -1; /* that was asked just now */
+	op->cold = c;
+	op->cold_span = c->span;
+	ds_cold_start(c, op->all_nbytes, ds_now_ns());
+	return issue;
 }
 
 /*
@@ -232,6 +258,8 @@ static enum ds_issue issue_read(struct ds_pipeline *pl, struct ds_slot *s, struc
 	if (!has_direct(s) || !s->target.takes_direct)
 		return issue_straight(pl, s, batch, offset, dst, n, false);
 	straight = split_direct(&s->io, offset, (uintptr_t)dst, n, &staged);
+	if (straight >= DS_COLD_MIN_NBYTES && s->io.finds_cached)
+		return issue_best(pl, s, batch, offset, dst, straight);
 	if (straight)
 		return issue_straight(pl, s, batch, offset, dst, straight, true);
 	if (s->io.finds_cached && is_cached(pl, s, offset, staged))

@@ -9,7 +9,7 @@
  *
  *	scheduler.c  which request is next, and who may start now
  *	issue.c	     the next operation or window of one request
- *	cold_choice.c  whether a stream that is not cached is read directly
+ *	cold_choice.c  whether what is not cached goes straight or through staging memory
  *	io_done.c    what an operation's result means
  *	window.c     windows: staging memory on its way through a worker
  *	handoff.c    windows on their way through a device without addresses
@@ -44,13 +44,13 @@
 /* The largest head of a stream of units: GDeflate's 65535 tiles. */
 #define DS_STREAM_HEAD_NBYTES DS_CODEC_MAX_HEAD_NBYTES
 
-/* Of an operation that no choice was made for. */
-#define DS_COLD_NO_SPAN 0u
+/* For smaller reads there is no choice: they go straight. */
+#define DS_COLD_MIN_NBYTES (64u << 10)
 
-/* See cold_choice.c. All zero is a valid start. */
+/* See cold_choice.c. All zero is a valid start: what has been seen of neither way is staged. */
 struct ds_cold_choice {
-	uint32_t span; /* of the operations that are made now; 0 before the first */
-	bool is_buffered;
+	uint32_t span;	  /* of the operations that are made now */
+	bool is_straight; /* this span's way */
 	bool is_try;
 	uint64_t turn_nbytes;  /* the last turn's length; 0 before the first decision */
 	uint64_t left_nbytes;  /* of the turn */
@@ -63,13 +63,7 @@ struct ds_cold_choice {
 	uint64_t begin_ns;
 	uint64_t idle_ns; /* the caller wanted nothing */
 	uint64_t nbytes;
-	double ns_per_byte[2]; /* lately; direct, buffered */
-};
-
-/* How an operation shall be made. */
-struct ds_cold_pick {
-	uint32_t span;
-	bool is_buffered;
+	double ns_per_byte[2]; /* lately; staged, straight */
 };
 
 /* One operation of the engine. The pipeline's lock guards the free list and is_out. */
@@ -86,7 +80,8 @@ struct ds_op {
 	uint32_t all_nbytes;	  /* io.nbytes at the start; io moves on with short results */
 	uint32_t done_nbytes;
 	uint32_t retries;
-	bool is_head; /* reads the head of a stream */
+	bool is_head;		     /* reads the head of a stream */
+	struct ds_cold_choice *cold; /* that chose its way; NULL: there was no choice */
 	uint32_t cold_span;
 };
 
@@ -187,8 +182,8 @@ struct ds_pipeline {
 
 	pthread_mutex_t lock; /* guards all below, and each slot's progress fields */
 	struct ds_level levels[DS_NR_LEVELS];
-	unsigned nr_waiting; /* slots on the levels' lists */
-	struct ds_cold_choice cold;
+	unsigned nr_waiting;	       /* slots on the levels' lists */
+	struct ds_cold_choice cold[2]; /* of smaller and of large reads */
 	unsigned ops_in_flight;
 	uint64_t bytes_in_flight;
 	struct ds_list free_ops;
@@ -258,13 +253,14 @@ enum ds_issue ds_issue_next(struct ds_pipeline *pl, struct ds_slot *s, struct ds
 
 /* cold_choice.c; with the lock. */
 
-/* How to read bytes of a file whose way is ours to choose. */
-struct ds_cold_pick ds_cold_choose(struct ds_pipeline *pl, struct ds_slot *s, uint64_t offset,
-				   uint64_t nbytes);
-/* An operation of a span was made. */
-void ds_cold_start(struct ds_pipeline *pl, uint32_t span, uint64_t now_ns);
-/* And is done. */
-void ds_cold_done(struct ds_pipeline *pl, uint32_t span, uint64_t nbytes, uint64_t now_ns);
+/* The one for reads of that size. */
+struct ds_cold_choice *ds_cold_choice_of(struct ds_pipeline *pl, uint64_t nbytes);
+/* Whether the next operation is to go straight. */
+bool ds_cold_is_straight(struct ds_cold_choice *c);
+/* It was made, of the choice's current span. */
+void ds_cold_start(struct ds_cold_choice *c, uint64_t nbytes, uint64_t now_ns);
+/* One of that span is done. */
+void ds_cold_done(struct ds_cold_choice *c, uint32_t span, uint64_t nbytes, uint64_t now_ns);
 
 /* io_done.c */
 
@@ -288,6 +284,8 @@ struct ds_window *ds_window_alloc(struct ds_pipeline *pl, struct ds_slot *s,
 bool ds_window_read_late(struct ds_window *w);
 /* One without reads sets out. No lock held. */
 void ds_window_begin(struct ds_window *w);
+/* Copies what has arrived of a COPY window to the target, by whoever touches its request. */
+void ds_window_copy(struct ds_window *w);
 /* One of its reads has ended. No lock held. */
 void ds_window_read_done(struct ds_window *w);
 /*

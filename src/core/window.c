@@ -2,6 +2,7 @@
 /*
  * window.c: a window's way from the scheduler through its reads to a worker, and back.
  */
+#include <string.h>
 
 #include "core/queue.h"
 #include "core/result.h"
@@ -10,7 +11,9 @@
  * After a read that was not cached. Where much is cold the engine should know soon, and not when a
  * worker has done all that came before.
  */
-#define LATE_PAUSE 8
+#define LATE_PAUSE     8
+/* A read from the page cache is such a copy too, and the same thread's. */
+#define AT_ONCE_NBYTES (128u << 10)
 
 /* Whether this slot may take staging memory now, or has to let a larger one go first. */
 static bool may_take(const struct ds_pipeline *pl, const struct ds_slot *s)
@@ -265,6 +268,32 @@ void ds_window_begin(struct ds_window *w)
 		ds_workers_push(&pl->workers, w);
 }
 
+void ds_window_copy(struct ds_window *w)
+{
+	struct ds_slot *s = w->slot;
+	uint64_t nbytes = ds_min_u64(w->src_nbytes,
+				     atomic_load_explicit(&w->valid_nbytes, memory_order_relaxed));
+
+	memcpy((unsigned char *)s->target.address + w->src_offset, w->bytes, nbytes);
+	atomic_fetch_add_explicit(&s->bytes_delivered, nbytes, memory_order_relaxed);
+}
+
+/* Waking a worker would take longer than copying it. */
+static bool is_copied_at_once(const struct ds_window *w)
+{
+	return w->kind == DS_WINDOW_COPY && w->src_nbytes <= AT_ONCE_NBYTES &&
+	       w->slot->target.is_readable;
+}
+
+static void copy_at_once(struct ds_window *w)
+{
+	if (ds_slot_touch_begin(w->slot)) {
+		ds_window_copy(w);
+		ds_pipeline_touch_end(w->slot);
+	}
+	ds_window_end(w);
+}
+
 void ds_window_read_done(struct ds_window *w)
 {
 	struct ds_slot *s = w->slot;
@@ -282,6 +311,8 @@ void ds_window_read_done(struct ds_window *w)
 		line_up(pl, w);
 	} else if (ds_window_is_for_device(w) && !w->out) {
 		ds_window_hand_over(w);
+	} else if (is_copied_at_once(w)) {
+		copy_at_once(w);
 	} else {
 		ds_workers_push(&pl->workers, w);
 	}

@@ -207,22 +207,6 @@ static void feed(struct ds_window *w)
 		fail_decode(s, ret, w->src_offset, w->src_nbytes);
 }
 
-/* How much of a COPY window has arrived. */
-static uint64_t valid_nbytes(struct ds_window *w)
-{
-	return ds_min_u64(w->src_nbytes,
-			  atomic_load_explicit(&w->valid_nbytes, memory_order_relaxed));
-}
-
-static void copy(struct ds_window *w)
-{
-	struct ds_slot *s = w->slot;
-	uint64_t nbytes = valid_nbytes(w);
-
-	memcpy((unsigned char *)s->target.address + w->src_offset, w->bytes, nbytes);
-	delivered(s, nbytes);
-}
-
 /* Out of the source memory, for the device. */
 static void copy_in(struct ds_window *w)
 {
@@ -277,7 +261,7 @@ static bool run_window(struct worker *me, struct ds_window *w)
 	}
 	switch (w->kind) {
 	case DS_WINDOW_COPY:
-		copy(w);
+		ds_window_copy(w);
 		break;
 	case DS_WINDOW_WHOLE:
 		return run_whole(me, w);

@@ -38,6 +38,7 @@ foreach(topic IN ITEMS read write codec completion cancel capacity priority stag
 	ds_conformance_test(${topic} SOURCES test_${topic}.c LIBS PkgConfig::DS_CMOCKA
 		BACKENDS ${backends})
 endforeach()
+ds_conformance_test(cold SOURCES test_cold.c LIBS PkgConfig::DS_CMOCKA BACKENDS fake io_uring)
 # Faults are the fake engine's alone.
 ds_conformance_test(device SOURCES test_device.c LIBS PkgConfig::DS_CMOCKA
 	BACKENDS fake_device fake_decoder fake_mixed)

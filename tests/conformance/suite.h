@@ -75,6 +75,8 @@ void suite_remake_fake(struct suite *s, const struct fake_setup *setup,
 void suite_remake_queue(struct suite *s, const struct ds_queue_config *queue);
 /* The DS_PATH_* of what goes straight where memory has an address. */
 uint32_t suite_path_taken(const struct suite *s, uint32_t path);
+/* Ends a test that this machine cannot run: it is skipped. Nothing else may be open or allocated. */
+void suite_skip(struct suite *s);
 /* Closes file, queue and backend before the test's end does. */
 void suite_close(struct suite *s);
 

@@ -451,6 +451,19 @@ static int fake_read_cached(struct ds_io_engine *base, int fd, void *buf, uint32
 	return there ? transfer(&op, there) : -EAGAIN;
 }
 
+static bool fake_is_cached(struct ds_io_engine *base, int fd, uint64_t offset, uint64_t nbytes)
+{
+	struct fake_control *ctl = ds_container_of(base, struct fake_engine, base)->ctl;
+	bool is_cached;
+
+	(void)fd;
+	(void)offset;
+	pthread_mutex_lock(&ctl->lock);
+	is_cached = cached_nbytes(ctl, (uint32_t)nbytes) == nbytes;
+	pthread_mutex_unlock(&ctl->lock);
+	return is_cached;
+}
+
 static const struct ds_io_engine_ops fake_ops = {
 	.name = "fake",
 	.destroy = fake_engine_destroy,
@@ -487,6 +500,7 @@ int fake_engine_create(const void *control, const struct ds_io_config *cfg,
 	e->ops = fake_ops;
 	e->ops.cancel = setup->has_cancel ? fake_cancel : NULL;
 	e->ops.read_cached = setup->has_cache ? fake_read_cached : NULL;
+	e->ops.is_cached = setup->tells_cached ? fake_is_cached : NULL;
 	e->base.ops = &e->ops;
 	e->base.nr_workers = nr_threads;
 	e->base.max_ops = setup->max_ops ? setup->max_ops : 64;

@@ -28,6 +28,7 @@ struct fake_setup {
 	uint64_t max_nbytes; /* 0: 8 MiB */
 	bool has_cancel;     /* the engine offers cancel() */
 	bool has_cache;	     /* and read_cached() */
+	bool tells_cached;   /* and is_cached(): direct I/O can be chosen */
 };
 
 /* One engine at a time belongs to a control. */
@@ -63,7 +64,7 @@ unsigned fake_held(struct fake_control *ctl);
 
 /* ------------------------------------------------------------- page cache */
 
-/* What read_cached() finds there. */
+/* What read_cached() and is_cached() find there. */
 enum fake_cache {
 	FAKE_CACHED,
 	FAKE_NOT_CACHED,

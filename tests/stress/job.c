@@ -102,6 +102,7 @@ void world_create(struct world *w, unsigned nr_threads)
 	file_write_pattern(path, DATA_NBYTES, DATA_SEED);
 	REQUIRE_OK(ds_file_open(w->be, path, DS_FILE_BUFFERED, &w->data));
 	REQUIRE_OK(ds_file_open(w->be, path, DS_FILE_DIRECT, &w->direct));
+	REQUIRE_OK(ds_file_open(w->be, path, DS_FILE_READ, &w->chosen));
 	tempdir_path(&w->dir, "streams", path, sizeof(path));
 	make_streams(w, path);
 	REQUIRE_OK(ds_file_open(w->be, path, DS_FILE_READ, &w->streams));
@@ -116,6 +117,7 @@ void world_destroy(struct world *w)
 {
 	ds_file_close(w->data);
 	ds_file_close(w->direct);
+	ds_file_close(w->chosen);
 	ds_file_close(w->streams);
 	ds_file_close(w->out);
 	close(w->out_fd);
@@ -231,6 +233,7 @@ static void make_read(struct worker *wk, struct job *job, struct ds_request *r, 
 {
 	struct world *w = wk->world;
 	bool is_direct = random_chance(&wk->random, 200);
+	bool is_chosen = random_chance(&wk->random, 300);
 
 	job->nbytes = 1 + random_below(&wk->random, most);
 	job->seed = DATA_SEED;
@@ -239,7 +242,11 @@ static void make_read(struct worker *wk, struct job *job, struct ds_request *r, 
 		job->offset &= ~UINT64_C(4095);
 	if (job->kind == JOB_READ_PAST_END)
 		job->offset = DATA_NBYTES - job->nbytes / 2;
-	from_file(r, is_direct ? w->direct : w->data, job->offset, job->nbytes);
+	from_file(r,
+		  is_direct   ? w->direct
+		  : is_chosen ? w->chosen
+			      : w->data,
+		  job->offset, job->nbytes);
 	to_memory(r, job);
 }
 

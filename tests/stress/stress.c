@@ -310,9 +310,9 @@ static bool make_backend(const struct backend_maker *maker, struct fake_control 
 	cfg.staging_nbytes = UINT64_C(1) << 20;
 	cfg.chunk_nbytes = UINT64_C(64) << 10;
 	if (ctl) {
-		const struct fake_setup setup = { .nr_threads = 4,
-						  .max_ops = 24,
-						  .has_cancel = seed % 2 };
+		const struct fake_setup setup = {
+			.nr_threads = 4, .max_ops = 24, .has_cancel = seed % 2, .tells_cached = true
+		};
 		const struct fake_chaos chaos = {
 			.seed = seed,
 			.short_permille = 100,
@@ -322,6 +322,7 @@ static bool make_backend(const struct backend_maker *maker, struct fake_control 
 			.error_permille = 5,
 		};
 
+		fake_set_cache(ctl, FAKE_CACHED_AT_RANDOM);
 		fake_configure(ctl, &setup);
 		fake_set_chaos(ctl, &chaos);
 	}

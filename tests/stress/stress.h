@@ -42,6 +42,7 @@ struct world {
 	struct tempdir dir;
 	struct ds_file *data;	 /* pattern bytes, buffered */
 	struct ds_file *direct;	 /* the same file, direct */
+	struct ds_file *chosen;	 /* and as the runtime likes */
 	struct ds_file *streams; /* compressed ones behind each other */
 	struct ds_file *out;	 /* each thread writes a part of its own */
 	int out_fd;
