@@ -125,6 +125,7 @@ struct bench_env {
 	unsigned rounds;
 	uint8_t *arena; /* the destination buffers of all peers */
 	size_t arena_nbytes;
+	bool has_small_pages; /* the buffers lie in ordinary pages, not in huge ones */
 	/* Brings the files into the page cache, or out of it; before each cold run too. */
 	void (*prepare)(const struct bench_env *env, enum bench_cache cache);
 	void *program; /* the benchmark program's own */

@@ -135,6 +135,8 @@ static void print_line(const struct bench_env *env, const struct bench_workload 
 	       cache_names[w->cache], p->threads, w->depth, n);
 	printf(" gbps=%.4f", median_of(runs, n, gbps_of));
 	print_range(runs, n);
+	if (env->arena)
+		printf(" pages=%s", env->has_small_pages ? "small" : "huge");
 	printf(" variant=%s", p->variant ? p->variant : "none");
 	printf(" codec=%s%s%s", p->codec ? p->codec : "none", w->extra ? " " : "",
 	       w->extra ? w->extra : "");

@@ -71,12 +71,13 @@ static void make_command(char *buf, size_t nbytes, const struct bench_env *env,
 
 	make_range(range, sizeof(range), env, w, peer);
 	n = snprintf(buf, nbytes,
-		     "fio --name=bench --filename='%s' --readonly --rw=%s --bs=%llu --direct=%d "
+		     "GLIBC_TUNABLES=glibc.malloc.hugetlb=%d fio --name=bench --filename='%s' "
+		     "--readonly --rw=%s --bs=%llu --direct=%d "
 		     "--ioengine=%s --iodepth=%u --numjobs=%u --thread --group_reporting "
 		     "--runtime=%llums %s %s --invalidate=0 --fadvise_hint=0 --norandommap=1 "
 		     "--randrepeat=0 "
 		     "--output-format=json 2>/dev/null",
-		     env->file.path, w->is_random ? "randread" : "read",
+		     !env->has_small_pages, env->file.path, w->is_random ? "randread" : "read",
 		     (unsigned long long)w->nbytes, w->cache == BENCH_DIRECT, peer->backend + 4,
 		     depth ? depth : 1, peer->threads, (unsigned long long)(env->run_ns / 1000000),
 		     w->cache == BENCH_COLD ? "" : "--time_based", range);

@@ -96,6 +96,7 @@ struct options {
 	bool with_fio;
 	bool is_bare_only;
 	bool is_alone;
+	bool has_small_pages;
 };
 
 struct peer_list {
@@ -301,6 +302,7 @@ static const char usage[] =
 	"  --seconds S         length of a run (default: 0.7)\n"
 	"  --rounds N          runs of each peer, in turn (default: 5)\n"
 	"  --quick             the same as --seconds 0.2 --rounds 3\n"
+	"  --small-pages       buffers in ordinary pages (default: huge ones)\n"
 	"  --fio               measure fio beside it, where it is installed\n"
 	"  --bare              measure bare loops only, no backend\n"
 	"  --alone             measure the backends only, nothing beside them (for profilers)\n"
@@ -348,13 +350,21 @@ static void list_backends(void)
 }
 
 static const struct option long_options[] = {
-	{ "backend", required_argument, NULL, 'b' }, { "workers", required_argument, NULL, 'w' },
-	{ "file", required_argument, NULL, 'f' },    { "size-mib", required_argument, NULL, 's' },
-	{ "seconds", required_argument, NULL, 't' }, { "rounds", required_argument, NULL, 'r' },
-	{ "quick", no_argument, NULL, 'q' },	     { "fio", no_argument, NULL, 'F' },
-	{ "bare", no_argument, NULL, 'B' },	     { "alone", no_argument, NULL, 'A' },
-	{ "list", no_argument, NULL, 'l' },	     { "backends", no_argument, NULL, 'L' },
-	{ "help", no_argument, NULL, 'h' },	     { NULL, 0, NULL, 0 },
+	{ "backend", required_argument, NULL, 'b' },
+	{ "workers", required_argument, NULL, 'w' },
+	{ "file", required_argument, NULL, 'f' },
+	{ "size-mib", required_argument, NULL, 's' },
+	{ "seconds", required_argument, NULL, 't' },
+	{ "rounds", required_argument, NULL, 'r' },
+	{ "small-pages", no_argument, NULL, 'p' },
+	{ "quick", no_argument, NULL, 'q' },
+	{ "fio", no_argument, NULL, 'F' },
+	{ "bare", no_argument, NULL, 'B' },
+	{ "alone", no_argument, NULL, 'A' },
+	{ "list", no_argument, NULL, 'l' },
+	{ "backends", no_argument, NULL, 'L' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
 };
 
 static void take_option(struct options *o, int c)
@@ -381,6 +391,9 @@ static void take_option(struct options *o, int c)
 	case 'q':
 		o->seconds = 0.2;
 		o->rounds = 3;
+		break;
+	case 'p':
+		o->has_small_pages = true;
 		break;
 	case 'F':
 		o->with_fio = bench_have_fio();
@@ -454,9 +467,12 @@ static void make_arena(struct bench_env *env)
 {
 	env->arena_nbytes = (size_t)64 * MIB;
 	env->arena = mmap(NULL, env->arena_nbytes, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (env->arena == MAP_FAILED)
 		bench_die("buffers", "no memory");
+	madvise(env->arena, env->arena_nbytes,
+		env->has_small_pages ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+	memset(env->arena, 0, env->arena_nbytes); /* there already, not at first use */
 }
 
 int main(int argc, char **argv)
@@ -468,6 +484,7 @@ int main(int argc, char **argv)
 	parse_options(&o, argc, argv);
 	env.run_ns = (uint64_t)(o.seconds * 1e9);
 	env.rounds = o.rounds;
+	env.has_small_pages = o.has_small_pages;
 	make_arena(&env);
 	bench_file_open(&env.file, o.path, o.file_nbytes);
 	for (size_t i = 0; i < NR_ENTRIES; i++) {

@@ -299,9 +299,12 @@ int bench_io(const struct bench_options *o)
 	if (find_left_out(&b) != TOOL_OK)
 		return TOOL_FAILED;
 	b.series = calloc(BENCH_MAX_CONTESTANTS, sizeof(*b.series));
-	b.arena = mmap(NULL, ARENA_NBYTES, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	b.arena = mmap(NULL, ARENA_NBYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		       0);
 	if (b.series && b.arena != MAP_FAILED) {
+		/* In ordinary pages figures depend on how scattered those happen to be. */
+		madvise(b.arena, ARENA_NBYTES, MADV_HUGEPAGE);
+		memset(b.arena, 0, ARENA_NBYTES);
 		ret = bench_file_open(&b.file, o);
 		if (ret == TOOL_OK)
 			ret = run_all(&b);

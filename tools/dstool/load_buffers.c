@@ -72,10 +72,13 @@ static struct load_buffer *create(struct load_buffers *b, uint64_t room)
 	}
 	buffer->data = mmap(NULL, buffer->room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			    -1, 0);
-	if (buffer->data != MAP_FAILED)
-		return buffer;
-	free(buffer);
-	return NULL;
+	if (buffer->data == MAP_FAILED) {
+		free(buffer);
+		return NULL;
+	}
+	/* Sooner there, and for most virtual disks sooner filled. */
+	madvise(buffer->data, buffer->room, MADV_HUGEPAGE);
+	return buffer;
 }
 
 enum load_buffer_result load_buffers_get(struct load_buffers *b, uint64_t nbytes,
