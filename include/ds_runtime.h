@@ -172,9 +172,15 @@ typedef void (*ds_log_callback)(void *user_data, const struct ds_log_record *rec
 
 /* How files are opened and read when a call does not say; see also DS_FILE_DIRECT. */
 enum {
-	DS_DIRECT_AUTO = 0, /* the backend decides; the CPU backend: through the page cache */
-	DS_DIRECT_OFF = 1,  /* through the page cache */
-	DS_DIRECT_ON = 2,   /* O_DIRECT where the file system takes it, else the page cache */
+	/*
+	 * The backend decides. The CPU backend: through the page cache. Those that can tell what is cached: from
+	 * the page cache where it has the whole range, else with O_DIRECT, straight to the destination or
+	 * through staging memory, whichever is seen to be faster; docs/io.md.
+	 */
+	DS_DIRECT_AUTO = 0,
+	DS_DIRECT_OFF = 1, /* through the page cache */
+	/* O_DIRECT where the file system takes it, straight where it is aligned; else the page cache */
+	DS_DIRECT_ON = 2,
 };
 
 /*
@@ -365,7 +371,8 @@ typedef void (*ds_completion_callback)(void *user_data, const struct ds_completi
  * number of bytes that there were. A request of 0 bytes without a codec succeeds.
  * A failed or cancelled request leaves its destination partly written. Source and
  * destination memory may not overlap. Requests whose destinations overlap may run
- * at the same time, and their bytes then mix.
+ * at the same time, and their bytes then mix. Memory in huge pages (madvise(2), MADV_HUGEPAGE) is the best
+ * destination of direct reads; docs/io.md.
  *
  * The fields up to `callback` correspond to DSTORAGE_REQUEST.
  */
