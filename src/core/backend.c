@@ -206,7 +206,6 @@ static ds_result sum_queues(struct ds_backend *be, struct ds_stats *st)
 		struct ds_queue *q = ds_list_entry(n, struct ds_queue, link);
 
 		ds_counters_add(sum, &q->counters);
-		st->requests_in_flight += atomic_load(&q->in_flight);
 	}
 	pthread_mutex_unlock(&be->queues_lock);
 	ds_counters_read(sum, st);

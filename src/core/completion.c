@@ -192,6 +192,8 @@ static void publish(const struct ended *e)
 	bool keep = !(q->flags & DS_QUEUE_NO_RESULTS);
 	struct ds_slot *s, *next;
 
+	/* First: who has a result counts its request as in flight no more. q->in_flight is for waiters, and falls last. */
+	ds_count(&q->counters.published, e->nr_submitted);
 	/*
 	 * is_published and the counts are sequentially consistent, and partner of ds_queue_sleep(): it
 	 * writes wake_at and then reads them, here they are written and wake_at is read.

@@ -244,7 +244,6 @@ ds_result ds_queue_get_stats(struct ds_queue *q, struct ds_stats *out)
 	if (!q)
 		return DS_ERR_INVALID_ARGUMENT;
 	ds_counters_read(&q->counters, &st);
-	st.requests_in_flight = atomic_load(&q->in_flight);
 	st.staging_nbytes = q->be->pipeline.staging.nbytes;
 	st.io_workers = q->be->pipeline.engine->nr_workers;
 	st.decode_workers = q->be->pipeline.workers.nr;

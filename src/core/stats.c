@@ -79,6 +79,7 @@ static void add(_Atomic uint64_t *sum, _Atomic uint64_t *counter)
 void ds_counters_add(struct ds_counters *sum, struct ds_counters *c)
 {
 	add(&sum->enqueued, &c->enqueued);
+	add(&sum->published, &c->published);
 	add(&sum->submitted, &c->submitted);
 	add(&sum->failed, &c->failed);
 	add(&sum->cancelled, &c->cancelled);
@@ -107,8 +108,13 @@ void ds_counters_add(struct ds_counters *sum, struct ds_counters *c)
 
 void ds_counters_read(struct ds_counters *c, struct ds_stats *out)
 {
+	uint64_t published = get(&c->published);
+
 	out->requests_enqueued = get(&c->enqueued);
 	out->requests_submitted = get(&c->submitted);
+	/* One may be published before its submit has been counted. */
+	out->requests_in_flight =
+		out->requests_submitted > published ? out->requests_submitted - published : 0;
 	out->requests_failed = get(&c->failed);
 	out->requests_cancelled = get(&c->cancelled);
 	out->requests_timed_out = get(&c->timed_out);

@@ -19,6 +19,7 @@
 struct ds_counters {
 	_Atomic uint64_t enqueued;
 	_Atomic uint64_t submitted;
+	_Atomic uint64_t published; /* of those; before their results can be taken */
 	_Atomic uint64_t failed;
 	_Atomic uint64_t cancelled;
 	_Atomic uint64_t timed_out;
