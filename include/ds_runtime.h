@@ -235,7 +235,8 @@ DS_API void ds_backend_destroy(struct ds_backend *be);
  * ds_backend_register_memory() - announce memory that will often be a destination.
  *
  * An engine that can pins it once, instead of with every operation: with io_uring and direct
- * I/O that saves much of the CPU time of large reads. Requests into any part of it benefit.
+ * I/O that saves much of the CPU time of large reads. Requests into any part of it benefit, as
+ * far as they go straight (DS_FILE_DIRECT, DS_DIRECT_ON).
  * The memory stays the caller's; ds_backend_unregister_memory() comes before it is unmapped and
  * after the last request on it has ended. At most 63 regions of at most 1 GiB each.
  *
@@ -615,8 +616,8 @@ DS_API int ds_queue_event_fd(struct ds_queue *q);
  * touches its source or destination again: they may be freed at once. False: it
  * had already ended (its callback may still be about to run) or never existed.
  *
- * Waits for an operation of the kernel that writes straight into the destination,
- * else not at all. Allowed in callbacks.
+ * Waits for an operation of the kernel that writes straight into the destination, or for
+ * the piece that is being decoded or copied there just now, else not at all. Allowed in callbacks.
  */
 DS_API bool ds_queue_cancel(struct ds_queue *q, uint64_t id);
 

@@ -8,9 +8,9 @@
  * that beforehand, so both ways are tried on a part of what is read; the faster one goes on for a turn, then
  * the other one is tried again.
  *
- * The operations between two changes of the way are a span. What is compared is how fast bytes arrive while
- * operations of one span only are under way, less the time in which the caller wanted nothing; a try
- * lasts until enough was measured so. The time from the first to the last operation of a try would not do: as
+ * The reads between two changes of the way are a span. What is compared is how fast bytes come where they belong
+ * while reads of one span only are under way, less the time in which the caller wanted nothing; a try
+ * lasts until enough was measured so. The time from the first to the last read of a try would not do: as
  * much as all of it can be under way at once, together with what was made before.
  */
 #include "core/pipeline.h"
@@ -18,7 +18,7 @@
 
 /* A disk is as fast with large requests as with small ones only for some ways: they have a choice each. */
 #define LARGE_NBYTES	(256u << 10)
-/* So much of a span is left out before: operations that it begins with have an empty disk. */
+/* So much of a span is left out before: what it begins with has an empty disk. */
 #define WARM_UP_NBYTES	(8u << 20)
 /* So much is measured at a time. */
 #define MEASURED_NBYTES (32u << 20)
@@ -79,12 +79,24 @@ struct ds_cold_choice *ds_cold_choice_of(struct ds_pipeline *pl, uint64_t nbytes
 	return &pl->cold[nbytes >= LARGE_NBYTES];
 }
 
-void ds_cold_start(struct ds_cold_choice *c, uint64_t nbytes, uint64_t now_ns)
+bool ds_cold_has_staged(const struct ds_pipeline *pl)
 {
+	return pl->cold[0].nr_staged || pl->cold[1].nr_staged;
+}
+
+void ds_cold_start(struct ds_cold_choice *c, struct ds_cold_read *r, uint64_t nbytes,
+		   uint64_t now_ns)
+{
+	*r = (struct ds_cold_read){
+		.choice = c,
+		.span = c->span,
+		.is_staged = !c->is_straight,
+	};
 	if (!c->nr_open)
 		c->idle_ns += now_ns - c->last_ns;
 	c->nr_open++;
 	c->nr_open_here++;
+	c->nr_staged += r->is_staged;
 	c->left_nbytes -= ds_min_u64(nbytes, c->left_nbytes);
 }
 
@@ -107,10 +119,14 @@ static void measure(struct ds_cold_choice *c, uint64_t now_ns)
 	begin_measuring(c, now_ns);
 }
 
-void ds_cold_done(struct ds_cold_choice *c, uint32_t span, uint64_t nbytes, uint64_t now_ns)
+void ds_cold_done(struct ds_cold_read *r, uint64_t nbytes, uint64_t now_ns)
 {
+	struct ds_cold_choice *c = r->choice;
+
+	r->choice = NULL;
 	c->nr_open--;
-	if (span == c->span)
+	c->nr_staged -= r->is_staged;
+	if (r->span == c->span)
 		c->nr_open_here--;
 	c->last_ns = now_ns;
 	if (c->nr_open != c->nr_open_here)

@@ -42,12 +42,12 @@ static void free_ops(struct ds_op *op)
 	uint64_t now = 0;
 	bool run;
 
-	for (struct ds_op *o = op; o && !now; o = o->next)
-		now = o->cold ? ds_now_ns() : 0;
 	pthread_mutex_lock(&pl->lock);
 	for (; op; op = op->next) {
-		if (op->cold)
-			ds_cold_done(op->cold, op->cold_span, op->all_nbytes, now);
+		if (op->cold.choice) {
+			now = now ? now : ds_now_ns();
+			ds_cold_done(&op->cold, op->done_nbytes, now);
+		}
 		op->is_out = false;
 		ds_list_push_back(&pl->free_ops, &op->link);
 		pl->ops_in_flight--;

@@ -39,7 +39,7 @@ static struct ds_op *make_later_op(struct ds_pipeline *pl, struct ds_slot *s, ui
 	op->slot = s;
 	op->window = NULL;
 	op->is_head = false;
-	op->cold = NULL;
+	op->cold.choice = NULL;
 	op->retries = 0;
 	op->wanted = nbytes;
 	op->skipped = 0;
@@ -174,6 +174,27 @@ static bool is_cached(struct ds_pipeline *pl, const struct ds_slot *s, uint64_t 
 	return pl->engine->ops->is_cached(pl->engine, s->io.fd, offset, nbytes);
 }
 
+/* The one that was made last, of what the page cache was just asked about. */
+static struct ds_op *last_cold_op(struct ds_batch *batch)
+{
+	struct ds_op *op = ds_container_of(batch->last, struct ds_op, io);
+
+	op->io.cached_fd = -1;
+	return op;
+}
+
+static enum ds_issue issue_cold_straight(struct ds_pipeline *pl, struct ds_slot *s,
+					 struct ds_batch *batch, uint64_t offset, void *memory,
+					 uint64_t nbytes, struct ds_cold_choice *c)
+{
+	const struct ds_io_op *before = batch->last;
+	enum ds_issue issue = issue_straight(pl, s, batch, offset, memory, nbytes, true);
+
+	if (batch->last != before)
+		ds_cold_start(c, &last_cold_op(batch)->cold, nbytes, ds_now_ns());
+	return issue;
+}
+
 /*
  * What may go straight with O_DIRECT, where that is not for the caller to say: out of the page cache, or on the
  * faster way from the disk.
@@ -182,27 +203,21 @@ static enum ds_issue issue_best(struct ds_pipeline *pl, struct ds_slot *s, struc
 				uint64_t offset, void *memory, uint64_t nbytes)
 {
 	struct ds_cold_choice *c = ds_cold_choice_of(pl, nbytes);
-	const struct ds_io_op *before = batch->last;
-	enum ds_issue issue = DS_ISSUE_BLOCKED;
-	struct ds_op *op;
+	enum ds_issue issue;
+	struct ds_window *w;
 
 	if (is_cached(pl, s, offset, nbytes))
 		return issue_straight(pl, s, batch, offset, memory, nbytes, false);
-	if (!ds_cold_is_straight(c)) {
-		issue = issue_staged(pl, s, batch, nbytes);
-		/* Memory of our own will be free soon. That of others may not, and is not needed. */
-		if (issue == DS_ISSUE_BLOCKED && c->nr_open)
-			return issue;
-	}
+	if (ds_cold_is_straight(c))
+		return issue_cold_straight(pl, s, batch, offset, memory, nbytes, c);
+	issue = issue_staged(pl, s, batch, nbytes);
+	if (issue == DS_ISSUE_BLOCKED && !ds_cold_has_staged(pl))
+		/* Others have all the memory, and it is not needed. */
+		return issue_straight(pl, s, batch, offset, memory, nbytes, true);
 	if (issue == DS_ISSUE_BLOCKED)
-		issue = issue_straight(pl, s, batch, offset, memory, nbytes, true);
-	if (batch->last == before)
 		return issue;
-	op = ds_container_of(batch->last, struct ds_op, io);
-	op->io.cached_fd = -1; /* that was asked just now */
-	op->cold = c;
-	op->cold_span = c->span;
-	ds_cold_start(c, op->all_nbytes, ds_now_ns());
+	w = last_cold_op(batch)->window;
+	ds_cold_start(c, &w->cold, w->src_nbytes, ds_now_ns());
 	return issue;
 }
 
@@ -258,7 +273,7 @@ static enum ds_issue issue_read(struct ds_pipeline *pl, struct ds_slot *s, struc
 	if (!has_direct(s) || !s->target.takes_direct)
 		return issue_straight(pl, s, batch, offset, dst, n, false);
 	straight = split_direct(&s->io, offset, (uintptr_t)dst, n, &staged);
-	if (straight >= DS_COLD_MIN_NBYTES && s->io.finds_cached)
+	if (straight >= DS_COLD_MIN_NBYTES && s->io.finds_cached && s->target.is_readable)
 		return issue_best(pl, s, batch, offset, dst, straight);
 	if (straight)
 		return issue_straight(pl, s, batch, offset, dst, straight, true);

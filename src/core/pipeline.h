@@ -5,7 +5,8 @@
  * Submitted requests wait in the scheduler, by priority. The scheduler cuts them
  * into operations for the engine, as many as the engine wants in flight, and takes
  * staging memory for those that need it. Bytes that have arrived in staging memory
- * go to the workers, who decode or copy them to the destination.
+ * go to the workers, who decode or copy them to the destination; little that only has to
+ * be copied is copied by the thread that has read it.
  *
  *	scheduler.c  which request is next, and who may start now
  *	issue.c	     the next operation or window of one request
@@ -49,21 +50,29 @@
 
 /* See cold_choice.c. All zero is a valid start: what has been seen of neither way is staged. */
 struct ds_cold_choice {
-	uint32_t span;	  /* of the operations that are made now */
+	uint32_t span;	  /* of the reads that are made now */
 	bool is_straight; /* this span's way */
 	bool is_try;
 	uint64_t turn_nbytes;  /* the last turn's length; 0 before the first decision */
 	uint64_t left_nbytes;  /* of the turn */
-	unsigned nr_open;      /* operations under way, of any span */
+	unsigned nr_open;      /* reads under way, of any span */
 	unsigned nr_open_here; /* of this span */
+	unsigned nr_staged;    /* of any span, that hold staging memory */
 	uint64_t last_ns;      /* one was done */
-	/* What has been measured of this span, while only its own operations were under way. */
+	/* What has been measured of this span, while only its own reads were under way. */
 	bool is_measuring;
 	bool is_measured; /* once at least */
 	uint64_t begin_ns;
 	uint64_t idle_ns; /* the caller wanted nothing */
 	uint64_t nbytes;
 	double ns_per_byte[2]; /* lately; staged, straight */
+};
+
+/* A read whose way was chosen, until its bytes are where they belong. */
+struct ds_cold_read {
+	struct ds_cold_choice *choice; /* NULL: there was none */
+	uint32_t span;
+	bool is_staged;
 };
 
 /* One operation of the engine. The pipeline's lock guards the free list and is_out. */
@@ -80,9 +89,8 @@ struct ds_op {
 	uint32_t all_nbytes;	  /* io.nbytes at the start; io moves on with short results */
 	uint32_t done_nbytes;
 	uint32_t retries;
-	bool is_head;		     /* reads the head of a stream */
-	struct ds_cold_choice *cold; /* that chose its way; NULL: there was no choice */
-	uint32_t cold_span;
+	bool is_head;		  /* reads the head of a stream */
+	struct ds_cold_read cold; /* straight */
 };
 
 enum ds_window_kind {
@@ -124,6 +132,7 @@ struct ds_window {
 	bool is_touching;	    /* FETCH: until the write is done */
 	size_t fed_nbytes;	    /* FEED: how much has been taken */
 	struct ds_op *write;	    /* FETCH: what comes next */
+	struct ds_cold_read cold;   /* COPY */
 	uint64_t cpu_decode_nbytes; /* counted in the pipeline's cpu_decode_queued */
 	uint32_t first_unit;
 	uint32_t nr_units;  /* of the window */
@@ -255,12 +264,15 @@ enum ds_issue ds_issue_next(struct ds_pipeline *pl, struct ds_slot *s, struct ds
 
 /* The one for reads of that size. */
 struct ds_cold_choice *ds_cold_choice_of(struct ds_pipeline *pl, uint64_t nbytes);
-/* Whether the next operation is to go straight. */
+/* Whether the next read is to go straight. */
 bool ds_cold_is_straight(struct ds_cold_choice *c);
-/* It was made, of the choice's current span. */
-void ds_cold_start(struct ds_cold_choice *c, uint64_t nbytes, uint64_t now_ns);
-/* One of that span is done. */
-void ds_cold_done(struct ds_cold_choice *c, uint32_t span, uint64_t nbytes, uint64_t now_ns);
+/* It sets out so. */
+void ds_cold_start(struct ds_cold_choice *c, struct ds_cold_read *r, uint64_t nbytes,
+		   uint64_t now_ns);
+/* So many bytes of it have come where they belong. The clock was read with the lock: it goes forward. */
+void ds_cold_done(struct ds_cold_read *r, uint64_t nbytes, uint64_t now_ns);
+/* Whether any that was made so holds staging memory. */
+bool ds_cold_has_staged(const struct ds_pipeline *pl);
 
 /* io_done.c */
 

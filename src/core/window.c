@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/clock.h"
 #include "core/queue.h"
 #include "core/result.h"
 
@@ -74,6 +75,7 @@ struct ds_window *ds_window_alloc(struct ds_pipeline *pl, struct ds_slot *s,
 	w->is_touching = false;
 	w->fed_nbytes = 0;
 	w->write = NULL;
+	w->cold.choice = NULL;
 	w->cpu_decode_nbytes = 0;
 	w->nr_joined = 0;
 	w->max_join = 0;
@@ -94,9 +96,18 @@ static void free_staging(struct ds_pipeline *pl, struct ds_window *w)
 	ds_uncount(&n->staging_in_use, ds_align_up(w->staging_nbytes, DS_STAGING_SLAB_NBYTES));
 }
 
+/* How much of a COPY window has arrived. */
+static uint64_t valid_nbytes(struct ds_window *w)
+{
+	return ds_min_u64(w->src_nbytes,
+			  atomic_load_explicit(&w->valid_nbytes, memory_order_relaxed));
+}
+
 /* With the lock. */
 static void free_window(struct ds_pipeline *pl, struct ds_window *w)
 {
+	if (w->cold.choice)
+		ds_cold_done(&w->cold, valid_nbytes(w), ds_now_ns());
 	free_staging(pl, w);
 	pl->nr_late -= w->is_late;
 	w->slot->nr_windows--;
@@ -271,8 +282,7 @@ void ds_window_begin(struct ds_window *w)
 void ds_window_copy(struct ds_window *w)
 {
 	struct ds_slot *s = w->slot;
-	uint64_t nbytes = ds_min_u64(w->src_nbytes,
-				     atomic_load_explicit(&w->valid_nbytes, memory_order_relaxed));
+	uint64_t nbytes = valid_nbytes(w);
 
 	memcpy((unsigned char *)s->target.address + w->src_offset, w->bytes, nbytes);
 	atomic_fetch_add_explicit(&s->bytes_delivered, nbytes, memory_order_relaxed);

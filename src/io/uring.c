@@ -52,7 +52,7 @@ static struct uring_worker *spread(struct uring_engine *e, struct uring_worker *
 }
 
 /*
- * Small direct I/O costs its thread little, and the fewer rings it is on, the more completions
+ * Small direct I/O costs its thread little, even where that copies it from staging memory, and the fewer rings it is on, the more completions
  * one wait brings: the first ring that has room. (Large ones come in no such numbers, and the
  * kernel's scheduler starves the older ones of a second ring when a first runs ahead.)
  */

@@ -41,7 +41,7 @@
 	/* io_done.c */ \
 	X(op_begin) X(op_done) X(op_fail) X(op_wants_more) X(op_start_again) X(finish_op) \
 	/* window.c */ \
-	X(window_read_done) X(window_is_wanted) X(window_end) X(feed_next) X(feed_look_again) \
+	X(window_read_done) X(window_is_wanted) X(copy_at_once) X(window_end) X(feed_next) X(feed_look_again) \
 	X(window_fed) X(end_ready_windows) X(head_done) X(head_unpark) \
 	/* workers.c */ \
 	X(workers_push) X(worker_join) X(work_touch_begin) X(run_window) X(units_is_wanted) \
@@ -216,6 +216,7 @@ struct config {
 	bool may_corrupt; /* decoding may fail */
 	bool has_callback;
 	bool has_last; /* the target needs a last operation */
+	bool is_small; /* STAGED: copied by the thread that read it */
 	bool is_never_submitted;
 	bool is_closed_early; /* destroyed while an enqueue with automatic submit runs */
 	/* Set by main.c for each variant. */

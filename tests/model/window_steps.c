@@ -37,8 +37,25 @@ bool step_window_is_wanted(struct actor *a, struct frame f)
 		if (!is_broken(a, BROKEN_FEED_LOOKS_ONCE))
 			push(a, AT_feed_look_again, f.life, 0);
 		push(a, AT_feed_next, f.life, f.arg);
+	} else if (a->m->config.is_small) {
+		push(a, AT_copy_at_once, f.life, f.arg);
 	} else {
 		push(a, AT_workers_push, f.life, f.arg);
+	}
+	return true;
+}
+
+bool step_copy_at_once(struct actor *a, struct frame f)
+{
+	bool touched = touch_begin(a);
+
+	uses_slot(a, f);
+	push(a, AT_window_end, f.life, f.arg);
+	if (touched)
+		push(a, AT_touch_end, f.life, 0);
+	if (touched || is_broken(a, BROKEN_TOUCH_WHEN_CANCELLED)) {
+		a->self->touching = (uint8_t)(f.life + 1);
+		push(a, AT_run_window, f.life, f.arg);
 	}
 	return true;
 }

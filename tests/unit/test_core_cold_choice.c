@@ -22,10 +22,13 @@ struct rig {
 	uint64_t disk_free_ns;
 	uint64_t pause_ns; /* of the caller, before each read */
 	struct {
-		uint32_t span;
+		struct ds_cold_read read;
 		uint64_t end_ns;
 	} queue[DEPTH]; /* a ring */
 	unsigned first, nr;
+	uint64_t lead_nbytes; /* so much after a change of the way takes half the time */
+	uint64_t since_change;
+	bool was_straight;
 	uint64_t taken[2]; /* bytes; staged, straight */
 };
 
@@ -44,8 +47,7 @@ static void complete_one(struct rig *r)
 	r->nr--;
 	if (r->now_ns < r->queue[at].end_ns)
 		r->now_ns = r->queue[at].end_ns;
-	ds_cold_done(ds_cold_choice_of(&r->pl, r->read_nbytes), r->queue[at].span, r->read_nbytes,
-		     r->queue[at].end_ns);
+	ds_cold_done(&r->queue[at].read, r->read_nbytes, r->queue[at].end_ns);
 }
 
 /* Reads on, so many reads at a time; each way takes so long for a read. */
@@ -56,18 +58,24 @@ static void read_on(struct rig *r, unsigned depth, uint64_t nbytes, uint64_t str
 
 	for (; nbytes; nbytes -= r->read_nbytes) {
 		bool is_straight;
+		uint64_t takes_ns;
 		unsigned at;
 
 		while (r->nr >= depth)
 			complete_one(r);
 		r->now_ns += r->pause_ns;
 		is_straight = ds_cold_is_straight(c);
-		ds_cold_start(c, r->read_nbytes, r->now_ns);
+		at = (r->first + r->nr++) % DEPTH;
+		ds_cold_start(c, &r->queue[at].read, r->read_nbytes, r->now_ns);
+		r->since_change = is_straight == r->was_straight ? r->since_change : 0;
+		r->was_straight = is_straight;
+		takes_ns = is_straight ? straight_ns : staged_ns;
+		if (r->since_change < r->lead_nbytes)
+			takes_ns /= 2;
+		r->since_change += r->read_nbytes;
 		if (r->disk_free_ns < r->now_ns)
 			r->disk_free_ns = r->now_ns;
-		r->disk_free_ns += is_straight ? straight_ns : staged_ns;
-		at = (r->first + r->nr++) % DEPTH;
-		r->queue[at].span = c->span;
+		r->disk_free_ns += takes_ns;
 		r->queue[at].end_ns = r->disk_free_ns;
 		r->taken[is_straight] += r->read_nbytes;
 	}
@@ -93,8 +101,59 @@ static void takes_the_faster(void **state)
 		/* It is found out when that changes, though not at once. */
 		read_on(&r, depth, 64 * 1024 * MIB, 900000, 1000000);
 		REQUIRE_CMP(straight_share(&r, depth, 8192 * MIB, 900000, 1000000), >, 90);
-		/* A little faster does not pay for the copy. */
-		REQUIRE_CMP(straight_share(&r, depth, 8192 * MIB, 1000000, 990000), >, 90);
+		/* A little faster does not pay for the copy; a little more does. */
+		set_up(&r);
+		REQUIRE_CMP(straight_share(&r, depth, 8192 * MIB, 1000000, 985000), >, 90);
+		set_up(&r);
+		REQUIRE_CMP(straight_share(&r, depth, 8192 * MIB, 1000000, 955000), <, 10);
+	}
+}
+
+/* After a change the other way is tried again soon, however long the turns had become. */
+static void looks_again_soon(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	set_up(&r);
+	read_on(&r, DEPTH, 64 * 1024 * MIB, 1000000, 1100000);
+	/* Until the change is found. */
+	while (r.was_straight)
+		read_on(&r, DEPTH, 64 * MIB, 1100000, 1000000);
+	read_on(&r, DEPTH, 128 * MIB, 1100000, 1000000);
+	REQUIRE_CMP(straight_share(&r, DEPTH, 4096 * MIB, 1000000, 1100000), >, 60);
+}
+
+/* What a way's first reads find, an idle disk for one thing, says nothing of the others. */
+static void leaves_out_the_beginning(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	set_up(&r);
+	r.lead_nbytes = 8 * MIB;
+	REQUIRE_CMP(straight_share(&r, 1, 8192 * MIB, 1100000, 1000000), <, 10);
+	set_up(&r);
+	r.lead_nbytes = 8 * MIB;
+	REQUIRE_CMP(straight_share(&r, 1, 8192 * MIB, 1000000, 1100000), >, 90);
+}
+
+/* Those that were dropped or cut short bring no bytes, and do not make their way the faster. */
+static void counts_what_has_come(void **state)
+{
+	struct ds_cold_choice *c;
+	struct ds_cold_read read;
+	struct rig r;
+
+	(void)state;
+	set_up(&r);
+	c = ds_cold_choice_of(&r.pl, MIB);
+	for (unsigned i = 0; i < 100000; i++) {
+		REQUIRE(!ds_cold_is_straight(c));
+		ds_cold_start(c, &read, MIB, r.now_ns);
+		REQUIRE(ds_cold_has_staged(&r.pl));
+		ds_cold_done(&read, 0, ++r.now_ns);
+		REQUIRE(!ds_cold_has_staged(&r.pl));
 	}
 }
 
@@ -154,7 +213,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_the_faster),
+		cmocka_unit_test(looks_again_soon),
 		cmocka_unit_test(sees_soon_what_is_clear),
+		cmocka_unit_test(leaves_out_the_beginning),
+		cmocka_unit_test(counts_what_has_come),
 		cmocka_unit_test(leaves_pauses_out),
 		cmocka_unit_test(tells_sizes_apart),
 	};
