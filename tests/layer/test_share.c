@@ -22,6 +22,7 @@
 #include "ds_gdeflate.h"
 #include "ds_runtime.h"
 #include "ds_vulkan_layer.h"
+#include "support/libraries.h"
 #include "support/require.h"
 #include "support/testdata.h"
 
@@ -129,7 +130,10 @@ static bool open_instance(struct program *p)
 		REQUIRE_CMP(p->CreateDebugUtilsMessengerEXT(p->instance, &messenger_info, NULL,
 							    &p->messenger),
 			    ==, VK_SUCCESS);
-	return p->EnumeratePhysicalDevices(p->instance, &nr, &p->physical) >= 0 && nr;
+	if (p->EnumeratePhysicalDevices(p->instance, &nr, &p->physical) < 0 || !nr)
+		return false;
+	libraries_keep(DS_VULKAN_LAYER_LIBRARY);
+	return true;
 }
 
 static void open_device(struct program *p)

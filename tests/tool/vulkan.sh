@@ -69,6 +69,9 @@ run 0 "$programs/example_vulkan_texture" 32 32 mips
 says "32 x 32, 6 mips: 5460 bytes" stdout
 run 1 "$programs/example_vulkan_texture" 64 32 mips
 says "end of file" stderr
+# The driver leaves with the example's instance; what it has kept (llvmpipe on AMD's processors) would be a leak.
+ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+export ASAN_OPTIONS
 run 0 "$programs/example_vulkan_share_device" mips
 sum=$(od -An -v -tu1 mips | awk '{ for (i = 1; i <= NF; i++) s += $i } END { print s }')
 says "5460 bytes, sum $sum" stdout

@@ -3,13 +3,13 @@
 #include "watch.h"
 
 #include <dlfcn.h>
-#include <link.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ds_gdeflate.h"
+#include "support/libraries.h"
 #include "support/require.h"
 
 #define MAX_DEVICES  4
@@ -165,22 +165,12 @@ static VKAPI_ATTR void VKAPI_CALL destroy_instance(VkInstance instance,
 	atomic_fetch_sub(&watch.instances, 1);
 }
 
-static int keep_library(struct dl_phdr_info *info, size_t size, void *arg)
-{
-	(void)size;
-	(void)arg;
-	if (info->dlpi_name && *info->dlpi_name)
-		(void)dlopen(info->dlpi_name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-	return 0;
-}
-
-/* Layers and drivers stay: what they keep for the next time is no leak. */
 static void keep_libraries(void)
 {
 	static atomic_bool is_done;
 
 	if (!atomic_exchange(&is_done, true))
-		dl_iterate_phdr(keep_library, NULL);
+		libraries_keep(NULL);
 }
 
 #define LOAD(device, name) next.name = (PFN_vk##name)next.GetDeviceProcAddr(device, "vk" #name)
