@@ -48,7 +48,7 @@ struct transient {
 struct fake_control {
 	pthread_mutex_t lock; /* guards all that follows */
 	pthread_cond_t work;  /* something for the workers */
-	pthread_cond_t held;  /* one more is held */
+	pthread_cond_t held;  /* one more is held, or was not taken back */
 	struct fake_setup setup;
 	enum fake_gate gate;
 	struct op_list held_before;
@@ -64,6 +64,7 @@ struct fake_control {
 	struct fake_started *started;
 	uint64_t nr_started;
 	uint64_t nr_taken_back;
+	uint64_t nr_not_taken_back;
 	unsigned nr_ops; /* in the engine now */
 	uint64_t nbytes;
 	unsigned most_ops;
@@ -389,6 +390,9 @@ static bool fake_cancel(struct ds_io_engine *base, struct ds_io_op *op)
 		ctl->nr_ops--;
 		ctl->nbytes -= op->nbytes;
 		ctl->nr_taken_back++;
+	} else {
+		ctl->nr_not_taken_back++;
+		pthread_cond_broadcast(&ctl->held);
 	}
 	pthread_mutex_unlock(&ctl->lock);
 	return l != NULL;
@@ -732,4 +736,14 @@ uint64_t fake_nr_taken_back(struct fake_control *ctl)
 	n = ctl->nr_taken_back;
 	pthread_mutex_unlock(&ctl->lock);
 	return n;
+}
+
+void fake_wait_not_taken_back(struct fake_control *ctl, unsigned n)
+{
+	uint64_t deadline = ds_deadline_ns(WATCHDOG_NS);
+
+	pthread_mutex_lock(&ctl->lock);
+	while (ctl->nr_not_taken_back < n)
+		REQUIRE(ds_cond_wait_until(&ctl->held, &ctl->lock, deadline));
+	pthread_mutex_unlock(&ctl->lock);
 }

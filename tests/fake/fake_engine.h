@@ -137,5 +137,7 @@ unsigned fake_most_ops(struct fake_control *ctl);
 uint64_t fake_most_nbytes(struct fake_control *ctl);
 /* How many operations cancel() took back. */
 uint64_t fake_nr_taken_back(struct fake_control *ctl);
+/* Waits until cancel() came too late for at least n operations; aborts after a minute. */
+void fake_wait_not_taken_back(struct fake_control *ctl, unsigned n);
 
 #endif /* TESTS_FAKE_FAKE_ENGINE_H */
