@@ -375,6 +375,9 @@ typedef void (*ds_completion_callback)(void *user_data, const struct ds_completi
  * at the same time, and their bytes then mix. Memory in huge pages (madvise(2), MADV_HUGEPAGE) is the best
  * destination of direct reads; docs/io.md.
  *
+ * A timeout is a cancel by the runtime's timer, which runs a little after the time has passed: a request
+ * whose bytes have all come by then is complete.
+ *
  * The fields up to `callback` correspond to DSTORAGE_REQUEST.
  */
 struct ds_request {
