@@ -64,7 +64,7 @@ struct fake_control {
 	struct fake_started *started;
 	uint64_t nr_started;
 	uint64_t nr_taken_back;
-	uint64_t nr_not_taken_back;
+	unsigned nr_not_taken_back;
 	unsigned nr_ops; /* in the engine now */
 	uint64_t nbytes;
 	unsigned most_ops;
@@ -613,14 +613,20 @@ void fake_hold_cached(struct fake_control *ctl, bool is_held)
 	pthread_mutex_unlock(&ctl->lock);
 }
 
-void fake_wait_cached_held(struct fake_control *ctl, unsigned n)
+/* Until a count that `held` tells of has come to n. */
+static void wait_for_count(struct fake_control *ctl, const unsigned *count, unsigned n)
 {
 	uint64_t deadline = ds_deadline_ns(WATCHDOG_NS);
 
 	pthread_mutex_lock(&ctl->lock);
-	while (ctl->nr_cached_held < n)
+	while (*count < n)
 		REQUIRE(ds_cond_wait_until(&ctl->held, &ctl->lock, deadline));
 	pthread_mutex_unlock(&ctl->lock);
+}
+
+void fake_wait_cached_held(struct fake_control *ctl, unsigned n)
+{
+	wait_for_count(ctl, &ctl->nr_cached_held, n);
 }
 
 unsigned fake_nr_hits(struct fake_control *ctl)
@@ -740,10 +746,5 @@ uint64_t fake_nr_taken_back(struct fake_control *ctl)
 
 void fake_wait_not_taken_back(struct fake_control *ctl, unsigned n)
 {
-	uint64_t deadline = ds_deadline_ns(WATCHDOG_NS);
-
-	pthread_mutex_lock(&ctl->lock);
-	while (ctl->nr_not_taken_back < n)
-		REQUIRE(ds_cond_wait_until(&ctl->held, &ctl->lock, deadline));
-	pthread_mutex_unlock(&ctl->lock);
+	wait_for_count(ctl, &ctl->nr_not_taken_back, n);
 }
